@@ -1,0 +1,1 @@
+"""Pure rules and values: ids, events, decide and evolve. No I/O, no clock."""

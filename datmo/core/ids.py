@@ -1,0 +1,54 @@
+"""Identifiers: short random ones for entities, time-ordered ones for events."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+__all__ = ["ID_ALPHABET", "ID_LENGTH", "SHOWN", "event_ids", "is_id", "new_id", "short"]
+
+ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32 in lower case: no i, l, o or u to misread."""
+
+ID_LENGTH = 16
+SHOWN = 4
+"""The fewest characters of an id that are shown to people."""
+
+_ID = re.compile(f"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+
+
+def new_id() -> str:
+    """Return a new entity id: 80 random bits as 16 characters."""
+    bits = int.from_bytes(os.urandom(10), "big")
+    return "".join(ID_ALPHABET[(bits >> shift) & 31] for shift in range(75, -5, -5))
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text has the form of a whole entity id."""
+    return _ID.fullmatch(text) is not None
+
+
+def short(entity_id: str, length: int = SHOWN) -> str:
+    """Return the first characters of an id, as people see it."""
+    return entity_id[:length]
+
+
+def event_ids(now_us: int) -> Iterator[str]:
+    """Yield UUIDs of version 7 (RFC 9562, section 6.2, method 2) for one append.
+
+    The first is random below its millisecond, the following count up from it, so that one append's ids are in
+    order and cost one call for randomness.
+
+    Parameters:
+        now_us: microseconds since 1970, UTC.
+    """
+    random = os.urandom(10)
+    high = f"{now_us // 1000:012x}"
+    middle = f"{0x7000 | int.from_bytes(random[:2], 'big') & 0xFFF:04x}-{0x8000 | random[2] << 6 | random[3] >> 2:04x}"
+    prefix = f"{high[:8]}-{high[8:]}-{middle}-"
+    # 47 of the last 48 bits are random: the first one is left for counting up.
+    low = int.from_bytes(random[4:], "big") >> 1
+    while True:
+        yield f"{prefix}{low:012x}"
+        low += 1

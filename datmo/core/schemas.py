@@ -1,0 +1,42 @@
+"""Every event type, and the schema version that it is written with.
+
+A new type is one line here. A changed one counts its version up and gets an upcaster in `UPCASTERS`; its old form
+stays readable for ever, and a sample of it in the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["CURRENT", "UPCASTERS"]
+
+CURRENT: dict[str, int] = dict.fromkeys(
+    (
+        "project.initialized",
+        "project.described",
+        "session.created",
+        "session.selected",
+        "session.deleted",
+        "environment.created",
+        "environment.build_started",
+        "environment.built",
+        "environment.build_failed",
+        "code.captured",
+        "files.stored",
+        "snapshot.created",
+        "task.created",
+        "task.started",
+        "task.output",
+        "task.stop_requested",
+        "task.finished",
+        "task.failed",
+        "task.stopped",
+        "task.lost",
+        "payload.erased",
+        "runner.attached",
+    ),
+    1,
+)
+
+UPCASTERS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}

@@ -1,0 +1,168 @@
+"""Tasks: commands run in an environment, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from datmo.core.event import Event, NewEvent
+from datmo.errors import Conflict
+
+__all__ = [
+    "ENDED",
+    "State",
+    "TaskCreated",
+    "TaskEnded",
+    "TaskOutput",
+    "TaskStarted",
+    "create",
+    "end",
+    "evolve",
+    "output",
+    "start",
+]
+
+State = dict[str, Any]
+
+ENDED = {"task.finished": "SUCCESS", "task.failed": "FAILED", "task.stopped": "STOPPED", "task.lost": "LOST"}
+"""The events that end a task, and the status that each leaves it in."""
+
+
+class TaskCreated(TypedDict):
+    """Data of `task.created`: what is going to be run, complete before anything is."""
+
+    session_id: str
+    name: str | None
+    command: str
+    argv: list[str]
+    executor: str
+    executor_reason: str
+    code_id: str
+    environment_id: str
+    config: dict[str, Any]
+    options: dict[str, Any]
+
+
+class TaskStarted(TypedDict):
+    """Data of `task.started`: the handle that finds the running task again, and what it runs on."""
+
+    handle: dict[str, Any]
+    runs_on: str
+
+
+class TaskOutput(TypedDict):
+    """Data of `task.output`: which part of the record its payload is; `start` is where the last one ended."""
+
+    start: int
+    end: int
+    size: int
+
+
+class TaskEnded(TypedDict):
+    """Data of the events that end a task."""
+
+    exit_code: int | None
+    reason: str | None
+    ended_us: int | None
+    results: dict[str, Any]
+    config: dict[str, Any]
+    file_collection_id: str | None
+    notices: list[str]
+
+
+def create(task_id: str, created: TaskCreated) -> NewEvent:
+    """Say that a task is going to be run."""
+    return NewEvent(f"task/{task_id}", "task.created", created)
+
+
+def start(task_id: str, started: TaskStarted) -> NewEvent:
+    """Say that a task runs."""
+    return NewEvent(f"task/{task_id}", "task.started", started)
+
+
+def output(task_id: str, start_at: int, end_at: int, frames: bytes) -> NewEvent:
+    """Say that a task has printed something; the bytes are the payload."""
+    return NewEvent(
+        f"task/{task_id}", "task.output", TaskOutput(start=start_at, end=end_at, size=len(frames)), frames
+    )
+
+
+def end(task_id: str, ended: TaskEnded, *, stopped: bool) -> NewEvent:
+    """Decide as what a task ends.
+
+    Parameters:
+        task_id: the task.
+        ended: how its command ended, and what it left.
+        stopped: whether somebody asked it to stop.
+    """
+    if stopped:
+        event_type = "task.stopped"
+    elif ended["exit_code"] is None:
+        event_type = "task.lost"
+    else:
+        event_type = "task.finished" if ended["exit_code"] == 0 else "task.failed"
+    return NewEvent(f"task/{task_id}", event_type, ended)
+
+
+def evolve(state: State | None, event: Event) -> State | None:
+    """Fold one event into a task's row.
+
+    Raises:
+        Conflict: output that does not go on where the record ends: two supervisors took the same part.
+    """
+    if event.type == "task.created":
+        return _created(event)
+    if state is None:
+        return None
+    data = event.data
+    match event.type:
+        case "task.output":
+            if data["start"] != state["output_cursor"]:
+                raise Conflict(
+                    f"output of task {event.entity_id} goes on at {state['output_cursor']}, not at {data['start']}"
+                )
+            return {**state, "output_cursor": data["end"], "output_size": state["output_size"] + data["size"]}
+        case "task.started":
+            return {**state, **data, "status": "RUNNING", "started_at": event.recorded_us}
+        case "task.stop_requested":
+            return {**state, "stop_requested": 1}
+        case _ if event.type in ENDED and state["status"] not in ENDED.values():
+            return _ended(state, event.type, data, event.recorded_us)
+    return state
+
+
+def _created(event: Event) -> State:
+    return {
+        "id": event.entity_id,
+        **event.data,
+        "status": "CREATED",
+        "handle": None,
+        "runs_on": None,
+        "output_cursor": 0,
+        "output_size": 0,
+        "exit_code": None,
+        "reason": None,
+        "results": {},
+        "file_collection_id": None,
+        "notices": [],
+        "stop_requested": 0,
+        "created_at": event.recorded_us,
+        "started_at": None,
+        "ended_at": None,
+        "deleted": 0,
+        "position": event.position,
+    }
+
+
+def _ended(state: State, event_type: str, data: Mapping[str, Any], recorded_us: int) -> State:
+    return {
+        **state,
+        "status": ENDED[event_type],
+        "exit_code": data["exit_code"],
+        "reason": data["reason"],
+        "results": {**state["results"], **data["results"]},
+        "config": {**state["config"], **data["config"]},
+        "file_collection_id": data["file_collection_id"],
+        "notices": data["notices"],
+        "ended_at": data["ended_us"] or recorded_us,
+    }

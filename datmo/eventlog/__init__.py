@@ -1,0 +1,1 @@
+"""The event log: one append-only SQLite file."""

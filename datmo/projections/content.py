@@ -1,0 +1,60 @@
+"""The views of what snapshots and tasks are made of: environments, captured code, file collections."""
+
+from __future__ import annotations
+
+from datmo.core import content
+from datmo.core.entity.environment import Environment
+from datmo.core.event import from_microseconds
+from datmo.projections.projection import Projection, Row
+
+__all__ = ["CODE", "ENVIRONMENTS", "FILES", "environment"]
+
+ENVIRONMENTS = Projection(
+    table="environment",
+    version=1,
+    columns={
+        "id": "TEXT",
+        "kind": "TEXT",
+        "described": "TEXT",
+        "files": "JSON",
+        "packages": "JSON",
+        "platform": "JSON",
+        "hardware": "JSON",
+        "builds": "JSON",
+        "created_at": "INTEGER",
+    },
+    types=("environment.created", "environment.built"),
+    fold=content.evolve_environment,
+)
+
+CODE = Projection(
+    table="code",
+    version=1,
+    columns={
+        "id": "TEXT",
+        "tree": "TEXT",
+        "base": "TEXT",
+        "large": "JSON",
+        "own_repository": "INTEGER",
+        "created_at": "INTEGER",
+    },
+    types=("code.captured",),
+    fold=content.evolve_code,
+)
+
+FILES = Projection(
+    table="files",
+    version=1,
+    columns={"id": "TEXT", "count": "INTEGER", "size": "INTEGER", "created_at": "INTEGER"},
+    types=("files.stored",),
+    fold=content.evolve_files,
+)
+
+
+def environment(row: Row) -> Environment:
+    """Return a row as the plain value that people see."""
+    return Environment(
+        **{name: row[name] for name in ("id", "kind", "described", "files", "platform", "hardware", "builds")},
+        packages=tuple(row["packages"]),
+        created_at=from_microseconds(row["created_at"]),
+    )

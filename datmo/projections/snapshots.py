@@ -1,0 +1,88 @@
+"""The view of snapshots."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from datmo.core import snapshot
+from datmo.core.entity.snapshot import Snapshot
+from datmo.core.event import from_microseconds
+from datmo.projections.projection import Projection, Row
+from datmo.projections.search import listing
+from datmo.projections.sessions import VISIBLE
+
+__all__ = ["SNAPSHOTS", "entity", "ls", "same_content"]
+
+SNAPSHOTS = Projection(
+    table="snapshot",
+    version=1,
+    columns={
+        "id": "TEXT",
+        "session_id": "TEXT",
+        "task_id": "TEXT",
+        "message": "TEXT",
+        "label": "TEXT",
+        "code_id": "TEXT",
+        "environment_id": "TEXT",
+        "file_collection_id": "TEXT",
+        "config": "JSON",
+        "config_path": "TEXT",
+        "stats": "JSON",
+        "stats_path": "TEXT",
+        "created_at": "INTEGER",
+        "updated_at": "INTEGER",
+        "deleted": "INTEGER",
+        "position": "INTEGER",
+    },
+    types=("snapshot.created",),
+    fold=snapshot.evolve,
+    indexes=(
+        "CREATE INDEX {table}_order ON {table} (position)",
+        "CREATE INDEX {table}_label ON {table} (label) WHERE label IS NOT NULL",
+        "CREATE INDEX {table}_content ON {table} (code_id, environment_id, file_collection_id)",
+    ),
+)
+
+
+def ls(
+    connection: sqlite3.Connection, *, session_id: str | None, text: str | None, limit: int | None
+) -> tuple[list[Row], int]:
+    """Return the newest snapshots and how many there are in all.
+
+    Parameters:
+        connection: a connection to the views.
+        session_id: only those of one session.
+        text: only those with this in their message or label.
+        limit: at most that many rows.
+    """
+    return listing(connection, SNAPSHOTS, ("message", "label"), session_id=session_id, text=text, limit=limit)
+
+
+def same_content(connection: sqlite3.Connection, data: snapshot.SnapshotCreated) -> str | None:
+    """Return the newest snapshot with the same code, environment, files, config and stats, or None."""
+    rows = SNAPSHOTS.select(
+        connection,
+        "WHERE code_id = ? AND environment_id = ? AND file_collection_id = ? AND deleted = 0"
+        f" AND {VISIBLE} ORDER BY position DESC",
+        (data["code_id"], data["environment_id"], data["file_collection_id"]),
+    )
+    return next((row["id"] for row in rows if row["config"] == data["config"] and row["stats"] == data["stats"]), None)
+
+
+def entity(row: Row, model_id: str) -> Snapshot:
+    """Return a row as the plain value that people see."""
+    values: dict[str, Any] = {
+        name: row[name]
+        for name in ("id", "session_id", "message", "code_id", "environment_id", "file_collection_id")
+    }
+    return Snapshot(
+        **values,
+        model_id=model_id,
+        label=row["label"],
+        task_id=row["task_id"],
+        config=row["config"],
+        stats=row["stats"],
+        created_at=from_microseconds(row["created_at"]),
+        updated_at=from_microseconds(row["updated_at"]),
+    )

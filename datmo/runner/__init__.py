@@ -1,0 +1,1 @@
+"""Running tasks: the supervisor, and the executors it drives."""

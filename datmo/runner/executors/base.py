@@ -1,0 +1,133 @@
+"""What an executor is: where a task runs.
+
+Executors are stateless. What they need to find a task again is its handle, which `task.started` records, so that
+another process can ask about it after the one that started it has died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+__all__ = ["Chunk", "Ended", "Executor", "Handle", "PortMapping", "RunSpec"]
+
+Handle = Mapping[str, Any]
+"""JSON that finds a running task again: a container id, or a keeper's pid with its start time and the boot id."""
+
+
+class PortMapping(NamedTuple):
+    """One `HOST:CONTAINER` pair of `--ports`; bound to `address`."""
+
+    host: int
+    container: int
+    address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """Everything that an executor needs to start one task.
+
+    Parameters:
+        task_id: the task's id; containers are labelled and named with it.
+        argv: the words of the command; empty means the image's own command (interactive tasks).
+        folder: the task's own folder, `.datmo/tasks/<id>`; keepers keep their files here.
+        code: the run's checkout of the captured code: the working folder, `/home` in a container.
+        files: the writable task folder: `/task` in a container, `DATMO_TASK_DIR` everywhere.
+        data: names under the data folder and the paths that they show, read-only: `/data/<name>` in a container.
+        variables: environment variables beside those that the executor sets itself.
+        image: the image's name or id; containers only.
+        binaries: folders put in front of PATH (a virtual environment's `bin`); processes only.
+        ports: port mappings.
+        gpus: None for no GPU, `all`, a count as text, or `device=...`.
+        memory: limit in bytes, or None.
+        cpus: limit in cores, or None.
+        network: the engine's network mode, or None for its default.
+        user: `me`, `image` or `root`; containers only.
+        code_at: where the code is mounted, for images that keep something of their own in `/home`; containers only.
+        output_limit: bytes of output that are recorded; what comes after is drained and dropped.
+    """
+
+    task_id: str
+    argv: tuple[str, ...]
+    folder: Path
+    code: Path
+    files: Path
+    data: Mapping[str, Path] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    binaries: tuple[Path, ...] = ()
+    ports: tuple[PortMapping, ...] = ()
+    gpus: str | None = None
+    memory: int | None = None
+    cpus: float | None = None
+    network: str | None = None
+    user: str = "me"
+    code_at: str = "/home"
+    output_limit: int = 1 << 30
+
+
+class Chunk(NamedTuple):
+    """Some output, and how far it reaches.
+
+    `frames` are whole frames (`datmo.core.frames`); `cursor` is where the next reading goes on: a count of records
+    for a container, an offset in the keeper's file for a process. `exact` is False where the bytes may not be those
+    that were written: the engine's record replaces what is not UTF-8, and cuts lines at 16 kB, characters too.
+    """
+
+    frames: bytes
+    cursor: int
+    exact: bool = True
+
+
+class Ended(NamedTuple):
+    """How a task ended.
+
+    `exit_code` is the command's own (128 + n after signal n, None where it is not known any more); `reason` says in
+    one line what the code alone does not: `out of memory`, `command not found: ...`, `the engine was restarted`;
+    `ended_us` is when, in microseconds UTC, where it is known.
+    """
+
+    exit_code: int | None
+    reason: str | None = None
+    ended_us: int | None = None
+
+
+class Executor(Protocol):
+    """Where a task runs."""
+
+    name: str
+    """`docker`, `process` ...; recorded with the task."""
+
+    async def start(self, spec: RunSpec) -> Handle:
+        """Start the task and return the handle that finds it again.
+
+        Raises:
+            StartFailed: the command or the container could not be started; nothing is left behind.
+            EngineUnreachable: no engine answers.
+        """
+        ...
+
+    async def find(self, task_id: str, folder: Path) -> Handle | None:
+        """Return the handle of a task that was started by someone who died before recording it, or None."""
+        ...
+
+    def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncIterator[Chunk]:
+        """Yield the output from `cursor` on, in order, bounded chunks; with `follow` until the task has ended.
+
+        The caller always reads once more without `follow` after `wait` has returned.
+        """
+        ...
+
+    async def wait(self, handle: Handle) -> Ended:
+        """Return when the task has ended, how it did. Asked again afterwards, gives the same answer."""
+        ...
+
+    async def stop(self, handle: Handle, *, grace: float) -> None:
+        """End the task: politely, and after `grace` seconds by force. Returns when it has ended."""
+        ...
+
+    async def remove(self, handle: Handle) -> None:
+        """Remove what the executor still keeps of an ended task. Done twice, it does nothing."""
+        ...
