@@ -1,0 +1,31 @@
+"""Datmo records tasks and keeps snapshots of code, environment, files, configuration and results.
+
+This module loads nothing until a name is used: ``import datmo`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+__all__ = ["Project", "__version__", "config", "init", "open", "session", "snapshot", "task"]
+
+if TYPE_CHECKING:
+    from datmo import config, session, snapshot, task
+    from datmo.project import Project, init, open  # noqa: A004
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load what a name stands for when it is first used."""
+        from importlib import import_module
+
+        if name in {"config", "session", "snapshot", "task"}:
+            return import_module(f"datmo.{name}")
+        if name in __all__:
+            return getattr(import_module("datmo.project"), name)
+        raise AttributeError(f"module 'datmo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,57 @@
+"""What every test stands on: the event loop, the rule that nothing blocks it, and a real Docker engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from blockbuster import BlockBuster
+
+from _engine import default_host, image_exists, ping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BASE_IMAGE = "python:3.11-slim"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The only one: aiodocker and aiosqlite need asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop() -> Iterator[None]:
+    """Fail a test in which code of Datmo, or what it calls, blocks a thread that runs an event loop.
+
+    Only calls with a module of `datmo` on the stack count: pytest and the test itself are free to block.
+    """
+    detector = BlockBuster(scanned_modules="datmo")
+    detector.activate()
+    try:
+        yield
+    finally:
+        detector.deactivate()
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The address of the Docker engine, as `DOCKER_HOST` spells it."""
+    host = default_host()
+    if problem := ping(host):
+        pytest.fail(
+            f"no Docker engine answers at {host} ({problem}); `python3 tools/check.py` brings one up",
+            pytrace=False,
+        )
+    return host
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: str) -> str:
+    """The name of an image on the engine that has Python 3.11 and pip."""
+    if not image_exists(engine, BASE_IMAGE):
+        pytest.fail(
+            f"the engine at {engine} has no {BASE_IMAGE}; `python3 tools/check.py` makes it", pytrace=False
+        )
+    return BASE_IMAGE
