@@ -28,14 +28,7 @@ def make_venv(folder: Path) -> None:
 
 def pip_install(folder: Path, *what: str) -> None:
     """Install into a virtual environment; pip's own words are shown where it fails."""
-    command = [
-        str(folder / "bin/python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        *what,
-    ]
-    if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
+    # Twice quiet: configurations with several indexes make pip warn of each package that one of them lacks.
+    pip = [str(folder / "bin/python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    if subprocess.run([*pip, *what], stdin=subprocess.DEVNULL, check=False).returncode:
         raise EngineError(f"pip could not install {' '.join(what)}")
