@@ -1,7 +1,7 @@
 """What an executor is: where a task runs.
 
-Executors are stateless. What they need to find a task again is its handle, which `task.started` records, so that
-another process can ask about it after the one that started it has died.
+Executors are stateless. What they need to find a task again is its handle, which `task.started` records, so
+that another process can ask about it after the one that started it has died.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 __all__ = ["Chunk", "Ended", "Executor", "Handle", "PortMapping", "RunSpec"]
 
 Handle = Mapping[str, Any]
-"""JSON that finds a running task again: a container id, or a keeper's pid with its start time and the boot id."""
+"""JSON that finds a running task again: a container id, or a keeper's pid, its start time and the boot id."""
 
 
 class PortMapping(NamedTuple):
@@ -35,7 +35,7 @@ class RunSpec:
         folder: the task's own folder, `.datmo/tasks/<id>`; keepers keep their files here.
         code: the run's checkout of the captured code: the working folder, `/home` in a container.
         files: the writable task folder: `/task` in a container, `DATMO_TASK_DIR` everywhere.
-        data: names under the data folder and the paths that they show, read-only: `/data/<name>` in a container.
+        data: names under the data folder and the paths they show; in a container read-only, `/data/<name>`.
         variables: environment variables beside those that the executor sets itself.
         image: the image's name or id; containers only.
         binaries: folders put in front of PATH (a virtual environment's `bin`); processes only.
@@ -45,7 +45,7 @@ class RunSpec:
         cpus: limit in cores, or None.
         network: the engine's network mode, or None for its default.
         user: `me`, `image` or `root`; containers only.
-        code_at: where the code is mounted, for images that keep something of their own in `/home`; containers only.
+        code_at: where the code is mounted, for images that need their own `/home`; containers only.
         output_limit: bytes of output that are recorded; what comes after is drained and dropped.
     """
 
@@ -71,9 +71,10 @@ class RunSpec:
 class Chunk(NamedTuple):
     """Some output, and how far it reaches.
 
-    `frames` are whole frames (`datmo.core.frames`); `cursor` is where the next reading goes on: a count of records
-    for a container, an offset in the keeper's file for a process. `exact` is False where the bytes may not be those
-    that were written: the engine's record replaces what is not UTF-8, and cuts lines at 16 kB, characters too.
+    `frames` are whole frames (`datmo.core.frames`); `cursor` is where the next reading goes on: a count of
+    records for a container, an offset in the keeper's file for a process. `exact` is False where the bytes
+    may not be those that were written: an engine's record replaces what is not UTF-8, and cuts lines at 16 kB
+    even in the middle of a character.
     """
 
     frames: bytes
@@ -84,14 +85,15 @@ class Chunk(NamedTuple):
 class Ended(NamedTuple):
     """How a task ended.
 
-    `exit_code` is the command's own (128 + n after signal n, None where it is not known any more); `reason` says in
-    one line what the code alone does not: `out of memory`, `command not found: ...`, `the engine was restarted`;
-    `ended_us` is when, in microseconds UTC, where it is known.
+    `exit_code` is the command's own (128 + n after signal n, None where it is not known any more); `reason`
+    says in one line what the code alone does not: `out of memory`, `command not found: ...`, `the engine was
+    restarted`; `ended_us` is when, in microseconds UTC, where it is known.
     """
 
     exit_code: int | None
     reason: str | None = None
     ended_us: int | None = None
+    dropped: int = 0
 
 
 class Executor(Protocol):
@@ -114,7 +116,7 @@ class Executor(Protocol):
         ...
 
     def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncIterator[Chunk]:
-        """Yield the output from `cursor` on, in order, bounded chunks; with `follow` until the task has ended.
+        """Yield the output from `cursor` on, in order, in bounded chunks; with `follow` until the task ends.
 
         The caller always reads once more without `follow` after `wait` has returned.
         """

@@ -1,0 +1,264 @@
+"""Tasks in containers of a Docker engine."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from anyio import to_thread
+
+from datmo.errors import EngineUnreachable, RunnerError
+from datmo.runner.executors.base import Chunk, Ended, Handle, RunSpec
+from datmo.runner.executors.docker_client import DockerContainer, DockerError, Engine, Patience, sheltered
+from datmo.runner.executors.docker_config import (
+    TASK_LABEL,
+    chown_config,
+    container_config,
+    container_name,
+    ended,
+    home_folder,
+    start_failure,
+    task_folders,
+)
+from datmo.runner.executors.docker_images import Built, ImageInfo, Images
+from datmo.runner.executors.docker_output import read_output
+
+__all__ = ["Built", "DockerExecutor", "ImageInfo", "Images", "TaskContainer"]
+
+
+class TaskContainer(NamedTuple):
+    """A container of some task on the engine, this project's or another's."""
+
+    handle: Handle
+    task_id: str
+    state: str
+    """`created`, `running`, `exited` ..."""
+
+
+class DockerExecutor:
+    """Runs tasks in containers, as an async context manager.
+
+    Parameters:
+        url: the engine's address; None for `DOCKER_HOST`, else the default socket.
+        notice: told, a line each, what a user should know: an engine that went away, something left behind.
+    """
+
+    name = "docker"
+
+    def __init__(self, url: str | None = None, *, notice: Callable[[str], None] | None = None) -> None:
+        self._engine = Engine(url)
+        self._notice = notice or (lambda _: None)
+        self._stopped: set[str] = set()
+        self.images = Images(self._engine)
+
+    @property
+    def url(self) -> str:
+        """The engine's address."""
+        return self._engine.url
+
+    async def __aenter__(self) -> Self:
+        await self._engine.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._engine.__aexit__(kind, error, trace)
+
+    async def ping(self) -> None:
+        """Return when an engine has answered.
+
+        Raises:
+            EngineUnreachable: none does.
+        """
+        await self._engine.docker()
+
+    async def start(self, spec: RunSpec) -> Handle:
+        """Create the task's container and start it; failed or cancelled, nothing is left behind.
+
+        Raises:
+            StartFailed: the engine refuses, or the command cannot be started (`code` 126 or 127).
+            EngineUnreachable: no engine answers.
+            InvalidArgument: a value cannot be used.
+        """
+        config = container_config(spec)
+        if spec.user == "me":
+            await to_thread.run_sync(lambda: home_folder(spec).mkdir(parents=True, exist_ok=True))
+        container = await self._run(config, spec, container_name(spec.task_id))
+        return {"container": container, "engine": self.url}
+
+    async def _run(self, config: dict[str, Any], spec: RunSpec, name: str) -> str:
+        """Create and start a container, and return its id."""
+        docker = await self._engine.docker()
+        created: list[DockerContainer] = []
+
+        async def create() -> None:
+            with self._engine.speaking():
+                created.append(await docker.containers.create(config, name=name))
+
+        try:
+            # To the end, or the engine might make a container that we know nothing of.
+            await sheltered(create)
+            with self._engine.speaking():
+                await created[0].start()
+        except BaseException as error:
+            if created:
+                await sheltered(lambda: self._discard(created[0]))
+            if isinstance(error, DockerError):
+                raise await to_thread.run_sync(start_failure, spec, error.message, self.url) from error
+            raise
+        return created[0].id
+
+    async def find(self, task_id: str, folder: Path) -> Handle | None:
+        """Return the handle of the container that is labelled with a task's id, or None."""
+        found = await self.containers(f"{TASK_LABEL}={task_id}")
+        return found[0].handle if found else None
+
+    async def containers(self, label: str = TASK_LABEL) -> list[TaskContainer]:
+        """Return the containers that carry a label, running or not."""
+        docker = await self._engine.docker()
+        with self._engine.asking():
+            found = await docker.containers.list(all=True, filters={"label": [label]})
+        return [
+            TaskContainer(
+                {"container": each.id, "engine": self.url}, each["Labels"].get(TASK_LABEL, ""), each["State"]
+            )
+            for each in found
+        ]
+
+    async def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+        """Yield the output from record `cursor` on; with `follow`, until the container has ended.
+
+        A connection that breaks is made again, for as long as that takes. Of a container that is gone there
+        is nothing: `wait` says so. Close it (`contextlib.aclosing`) where it is not read to its end.
+        """
+        container = self._id(handle)
+        patience = Patience(self._notice)
+        while True:
+            try:
+                async with aclosing(read_output(self._engine, container, cursor, follow=follow)) as chunks:
+                    async for chunk in chunks:
+                        patience.over()
+                        cursor = chunk.cursor
+                        yield chunk
+                patience.over()
+                return
+            except EngineUnreachable as error:
+                await patience.wait(error)
+            except DockerError as error:
+                if error.status in {404, 409}:  # gone, or on its way
+                    return
+                await self._retry(error, patience)
+
+    async def wait(self, handle: Handle) -> Ended:
+        """Return how the container ended, once it has; an engine that goes away meanwhile is waited for."""
+        identity = self._id(handle)
+        patience = Patience(self._notice)
+        lost = False
+        while True:
+            try:
+                container = (await self._engine.docker()).containers.container(identity)
+                with self._engine.speaking():
+                    found = await container.show() if lost else None
+                    if found is None or found["State"]["Running"]:
+                        patience.over()
+                        lost = False
+                        await container.wait()
+                        found = await container.show()
+                patience.over()
+                return ended(found, stopped=identity in self._stopped, lost=lost)
+            except EngineUnreachable as error:
+                lost = True
+                await patience.wait(error)
+            except DockerError as error:
+                if error.status == 404:
+                    return Ended(None, "the container is gone")
+                await self._retry(error, patience)
+
+    async def stop(self, handle: Handle, *, grace: float) -> None:
+        """Send SIGTERM (or what the image names), after `grace` seconds SIGKILL; return when it has ended."""
+        container = await self._container(handle)
+        self._stopped.add(container.id)
+        try:
+            with self._engine.asking(404):
+                await container.stop(t=math.ceil(grace))
+        except DockerError:
+            return  # gone, so it has ended
+
+    async def remove(self, handle: Handle) -> None:
+        """Remove the container with its record, ended or not. Done twice, it does nothing."""
+        container = await self._container(handle)
+        await self._delete(container)
+        self._stopped.discard(container.id)
+
+    async def hand_back(self, spec: RunSpec) -> None:
+        """Give what the image's or root's user made in the task's folders to the caller.
+
+        Only root may do so: where we are not, a container of the task's image does.
+
+        Raises:
+            StartFailed: that container could not be started.
+            RunnerError: it failed.
+        """
+        if os.getuid() == 0 or spec.user == "me" or not await to_thread.run_sync(_has_foreign, spec):
+            return
+        container = await self._run(chown_config(spec), spec, f"{container_name(spec.task_id)}-owner")
+        handle = {"container": container, "engine": self.url}
+        try:
+            end = await self.wait(handle)
+        finally:
+            await sheltered(lambda: self.remove(handle))
+        if end.exit_code != 0:
+            raise RunnerError(
+                f"files of the task keep another owner: chown in {spec.image} ended with {end.exit_code}",
+                hint=f"sudo chown -R {os.getuid()} {spec.files}",
+            )
+
+    def _id(self, handle: Handle) -> str:
+        engine = handle.get("engine", self.url)
+        if engine != self.url:
+            raise EngineUnreachable(
+                f"the task runs on the engine at {engine}, the one in use is {self.url}",
+                hint=f"point DOCKER_HOST there: DOCKER_HOST={engine}",
+            )
+        return str(handle["container"])
+
+    async def _container(self, handle: Handle) -> DockerContainer:
+        container = self._id(handle)
+        return (await self._engine.docker()).containers.container(container)
+
+    async def _retry(self, error: DockerError, patience: Patience) -> None:
+        """Wait where the engine has troubles of its own, as while it shuts down."""
+        if error.status < 500:
+            raise RunnerError(f"the Docker engine refused: {error.message}") from error
+        await patience.wait(error)
+
+    async def _delete(self, container: DockerContainer) -> None:
+        try:
+            with self._engine.asking(404, 409):
+                await container.delete(force=True, v=True)
+        except DockerError:
+            return  # gone, or on its way
+
+    async def _discard(self, container: DockerContainer) -> None:
+        try:
+            await self._delete(container)
+        except RunnerError as error:
+            self._notice(f"the container {container.id[:12]} may be left behind: {error}")
+
+
+def _has_foreign(spec: RunSpec) -> bool:
+    """Say whether something in the task's folders belongs to another user, or cannot be looked at."""
+    me = os.getuid()
+    unseen: list[OSError] = []
+    for top in task_folders(spec).values():
+        for _, folders, files, descriptor in os.fwalk(top, onerror=unseen.append):
+            for name in folders + files:
+                if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid != me:
+                    return True
+    return bool(unseen)
