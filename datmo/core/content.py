@@ -35,6 +35,8 @@ class EnvironmentCreated(TypedDict):
 
     kind: str
     described: str
+    definition: str
+    dockerignore: str | None
     files: dict[str, str]
     packages: list[str]
     platform: dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from datmo.core.event import Event, NewEvent
-from datmo.errors import InvalidArgument
+from datmo.errors import Conflict, InvalidArgument
 
 __all__ = ["DEFAULT_SESSION", "ProjectInitialized", "State", "describe", "evolve", "initialize"]
 
@@ -57,8 +57,14 @@ def _described(name: str, description: str) -> ProjectInitialized:
 
 
 def evolve(state: State | None, event: Event) -> State | None:
-    """Fold one event into the project's one row."""
+    """Fold one event into the project's one row.
+
+    Raises:
+        Conflict: a second initialization: two processes were at it at once.
+    """
     match event.type:
+        case "project.initialized" if state:
+            raise Conflict(f"the project was initialized already, as {state['id']}")
         case "project.initialized":
             return {
                 "key": "project",

@@ -69,7 +69,7 @@ def delete(state: Mapping[str, Any], *, current_id: str, default_id: str, runnin
         raise Refused(f"the session {DEFAULT_SESSION!r} cannot be deleted")
     if running:
         raise Refused(
-            f"the session {state['name']!r} has a running task: {sorted(running)[0]}", hint="stop it, or wait for it"
+            f"the session {state['name']!r} has a running task: {min(running)}", hint="stop it, or wait for it"
         )
     deleted = [NewEvent(f"session/{state['id']}", "session.deleted", {})]
     return deleted + select(default_id) if state["id"] == current_id else deleted

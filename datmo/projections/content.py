@@ -16,6 +16,8 @@ ENVIRONMENTS = Projection(
         "id": "TEXT",
         "kind": "TEXT",
         "described": "TEXT",
+        "definition": "TEXT",
+        "dockerignore": "TEXT",
         "files": "JSON",
         "packages": "JSON",
         "platform": "JSON",

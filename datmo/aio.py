@@ -1,0 +1,49 @@
+"""The async API.
+
+```python
+import anyio
+import datmo.aio as datmo
+
+
+async def main() -> None:
+    async with datmo.open() as project:
+        task = await project.tasks.run("python train.py")
+        snapshot = await project.snapshots.create("first", task_id=task.id)
+        print(snapshot.id, snapshot.stats)
+
+
+anyio.run(main)
+```
+"""
+
+from __future__ import annotations
+
+from datmo.core.entity.environment import Environment
+from datmo.core.entity.session import Session
+from datmo.core.event import Appended, Event, Expected, NewEvent
+from datmo.engine.entities import Snapshot, Task
+from datmo.engine.log import AsOf
+from datmo.engine.project import Project, Status, cleanup, init
+from datmo.engine.project import open_project as open  # noqa: A004  # the name that people type: datmo.open()
+from datmo.eventlog.verify import LogReport, Problem
+from datmo.projections.views import ReplayReport
+
+__all__ = [
+    "Appended",
+    "AsOf",
+    "Environment",
+    "Event",
+    "Expected",
+    "LogReport",
+    "NewEvent",
+    "Problem",
+    "Project",
+    "ReplayReport",
+    "Session",
+    "Snapshot",
+    "Status",
+    "Task",
+    "cleanup",
+    "init",
+    "open",
+]

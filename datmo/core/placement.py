@@ -1,0 +1,39 @@
+"""Where a task runs: the same project always runs the same way, and it is said why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from datmo.errors import InvalidArgument
+
+__all__ = ["EXECUTORS", "Placement", "place"]
+
+EXECUTORS = ("docker", "process")
+
+
+class Placement(NamedTuple):
+    """An executor, and why it is that one."""
+
+    executor: str
+    reason: str
+
+
+def place(kind: str, wanted: str | None) -> Placement:
+    """Decide where a task runs.
+
+    Parameters:
+        kind: the kind of its environment.
+        wanted: `docker` or `process` where the user says so, else None.
+
+    Raises:
+        InvalidArgument: there is no such executor, or the environment cannot be had in it.
+    """
+    if wanted is not None and wanted not in EXECUTORS:
+        raise InvalidArgument(f"there is no executor {wanted!r}", hint=f"it is one of: {', '.join(EXECUTORS)}")
+    if wanted == "process":
+        return Placement("process", "as asked for" + ("; the Dockerfile is not used" if kind == "dockerfile" else ""))
+    if wanted == "docker":
+        return Placement("docker", "as asked for")
+    if kind == "dockerfile":
+        return Placement("docker", "the environment is a Dockerfile")
+    return Placement("process", "the environment needs no container")

@@ -1,0 +1,172 @@
+"""Making an environment ready to run in: an image, built once for its key, or a cached virtual environment."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from datmo.core.content import EnvironmentBuilt
+from datmo.core.event import NewEvent
+from datmo.core.ids import short
+from datmo.engine.workspace import Workspace
+from datmo.errors import BuildFailed
+from datmo.projections.projection import Row
+
+if TYPE_CHECKING:
+    from datmo.capture.environment import EnvironmentCapture
+    from datmo.capture.image import BuildContext, CodeFile
+    from datmo.runner.executors.docker import DockerExecutor
+
+__all__ = ["Place", "image_for", "interpreter_for"]
+
+
+class Place(NamedTuple):
+    """What a task runs on: an image, or an interpreter whose folder goes in front of PATH."""
+
+    described: str
+    image: str | None = None
+    binaries: tuple[Path, ...] = ()
+
+
+class _Plan(NamedTuple):
+    """An image that may have to be built: its key, and how."""
+
+    key: str
+    context: BuildContext
+
+
+async def image_for(workspace: Workspace, docker: DockerExecutor, environment: Row, code_id: str) -> Place:
+    """Return the image of an environment for some captured code, built if the engine does not have it.
+
+    Events: `environment.build_started`, then `.built` or `.build_failed`.
+
+    Raises:
+        BuildFailed: the engine could not build it; the last lines of its output are in `output`.
+    """
+    plan = await workspace.in_thread(lambda: _plan(workspace, environment, code_id))
+    tag = f"datmo/{workspace.project_id}:{plan.key[:32]}"
+    known = await docker.images.info(tag)
+    if known is not None:
+        for notice in known.notices():
+            workspace.notice(notice)
+        return Place(f"a container of image {short(plan.key, 7)} (cached)", image=tag)
+    workspace.notice(f"building the image for {environment['described']}")
+    stream = f"environment/{environment['id']}"
+    await workspace.log.append(NewEvent(stream, "environment.build_started", {"key": plan.key}))
+    began = time.monotonic()
+    labels = {"datmo.project": workspace.project_id, "datmo.environment": environment["id"]}
+    try:
+        built = await docker.images.build(
+            plan.context.chunks, tag=tag, dockerfile=plan.context.dockerfile, labels=labels, line=workspace.notice
+        )
+    except BuildFailed as error:
+        data = _build(plan.key, None, None, began, str(error))
+        await workspace.log.append(NewEvent(stream, "environment.build_failed", data))
+        raise
+    data = _build(plan.key, built.image_id, built.base_image_id, began, None)
+    await workspace.log.append(NewEvent(stream, "environment.built", data))
+    info = await docker.images.info(tag)
+    for notice in info.notices() if info else ():
+        workspace.notice(notice)
+    return Place(f"a container of image {short(plan.key, 7)} (built)", image=tag)
+
+
+async def interpreter_for(workspace: Workspace, environment: Row) -> Place:
+    """Return the interpreter of an environment: a cached virtual environment, or the running Python itself.
+
+    Raises:
+        BuildFailed: it could not be installed.
+        EnvironmentInvalid: it cannot be had without a container.
+    """
+    if environment["kind"] in ("interpreter", "dockerfile"):
+        return Place(f"this Python {sys.version.split()[0]}", binaries=(Path(sys.executable).parent,))
+    from datmo.runner.venv import ensure_venv
+
+    definition = await workspace.in_thread(lambda: _definition(workspace, environment))
+    began = time.monotonic()
+    stream = f"environment/{environment['id']}"
+    try:
+        found = await ensure_venv(
+            workspace.folder / "environments", _capture(environment), definition, report=workspace.notice
+        )
+    except BuildFailed as error:
+        await workspace.log.append(
+            NewEvent(stream, "environment.build_failed", _build("venv", None, None, began, str(error)))
+        )
+        raise
+    if found.built:
+        await workspace.log.append(NewEvent(stream, "environment.built", _build("venv", None, None, began, None)))
+    state = "built" if found.built else "cached"
+    return Place(f"a virtual environment ({state})", binaries=(found.bin,))
+
+
+def _build(key: str, image_id: str | None, base_id: str | None, began: float, reason: str | None) -> EnvironmentBuilt:
+    seconds = round(time.monotonic() - began, 3)
+    return EnvironmentBuilt(key=key, image_id=image_id, base_image_id=base_id, seconds=seconds, reason=reason)
+
+
+def _definition(workspace: Workspace, environment: Row) -> dict[str, bytes]:
+    return {name: workspace.store.read(object_id) for name, object_id in environment["files"].items()}
+
+
+def _capture(environment: Row) -> EnvironmentCapture:
+    from datmo.capture.environment import EnvironmentCapture
+
+    names = ("kind", "files", "platform", "hardware", "described", "definition", "dockerignore")
+    return EnvironmentCapture(
+        environment_id=environment["id"],
+        packages=tuple(environment["packages"]),
+        **{name: environment[name] for name in names},
+    )
+
+
+def _plan(workspace: Workspace, environment: Row, code_id: str) -> _Plan:
+    from datmo.capture.image import build_context, image_key
+
+    definition = _definition(workspace, environment)
+    if environment["kind"] != "dockerfile":
+        return _plan_on_base(environment, definition)
+    dockerfile = definition[environment["definition"]]
+    ignore = None if environment["dockerignore"] is None else definition[environment["dockerignore"]]
+    files = list(workspace.code.files(code_id))
+
+    def open_file(path: str) -> BinaryIO:
+        return io.BytesIO(workspace.code.read_file(code_id, path, workspace.store) or b"")
+
+    return _Plan(
+        image_key(environment["id"], dockerfile, ignore, files),
+        build_context(environment["definition"], dockerfile, ignore, files, open_file),
+    )
+
+
+def _plan_on_base(environment: Row, definition: Mapping[str, bytes]) -> _Plan:
+    """Plan an image for an environment without a Dockerfile: its packages, on the base image of its Python."""
+    from datmo.capture.image import build_context, image_key
+
+    python = environment["platform"].get("python", f"{sys.version_info.major}.{sys.version_info.minor}")
+    lines = [f"FROM python:{'.'.join(python.split('.')[:2])}-slim"]
+    files: dict[str, bytes] = {}
+    if environment["kind"] != "interpreter":
+        from datmo.capture.installation import installation
+
+        plan = installation(environment["kind"], environment["definition"], definition)
+        files = dict(plan.files)
+        constraints = f" -c {plan.constraints}" if plan.constraints else ""
+        lines += ["COPY . /tmp/environment", "WORKDIR /tmp/environment"]
+        lines += [f"RUN pip install --no-cache-dir -r {plan.requirements}{constraints}", "WORKDIR /"]
+    dockerfile = "\n".join([*lines, ""]).encode()
+    listed = [(name, 0o100644, content) for name, content in sorted(files.items())]
+    return _Plan(
+        image_key(environment["id"], dockerfile, None, _hashed(listed)),
+        build_context("Dockerfile", dockerfile, None, listed, lambda path: io.BytesIO(files[path])),
+    )
+
+
+def _hashed(files: Iterable[CodeFile]) -> list[CodeFile]:
+    from hashlib import sha256
+
+    return [(path, mode, sha256(content).digest()) for path, mode, content in files]

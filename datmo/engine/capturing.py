@@ -1,0 +1,125 @@
+"""Capturing code, environment and files: each gives an id, and the event that records it where it is new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datmo.core.content import CodeCaptured, EnvironmentCreated, FilesStored
+from datmo.core.event import NewEvent
+from datmo.engine.workspace import Workspace
+from datmo.errors import EntityNotFound
+from datmo.projections.content import CODE, ENVIRONMENTS, FILES
+from datmo.projections.projection import Projection, Row
+from datmo.projections.search import resolve
+
+if TYPE_CHECKING:
+    from datmo.capture.code import CodeCapture
+    from datmo.capture.environment import EnvironmentCapture
+    from datmo.capture.manifest import Manifest
+
+__all__ = ["Capturing"]
+
+
+class Capturing:
+    """One command's captures. Content comes first, events last: a crash between leaves only unreferenced content.
+
+    Attributes:
+        events: what has to be appended with the command's own event, so that what it names is recorded.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.events: list[NewEvent] = []
+
+    async def code(self, commit: str | None = None) -> str:
+        """Capture the code of the tree, or find a commit that was given; returns the code id."""
+        repository, store = self._workspace.code, self._workspace.store
+        if commit is None:
+            captured = await self._workspace.in_thread(lambda: repository.capture(store))
+        else:
+            captured = await self._workspace.in_thread(lambda: repository.resolve(commit))
+        for notice in captured.notices:
+            self._workspace.notice(notice)
+        await self._record(CODE, captured.code_id, "code.captured", _code(captured))
+        return captured.code_id
+
+    async def environment(self, definition: str | None = None) -> Row:
+        """Capture the environment in force, or that of a definition file; returns its row as it will be."""
+        workspace = self._workspace
+
+        def capture() -> EnvironmentCapture:
+            from datmo.capture.environment import capture_environment
+
+            return capture_environment(workspace.store, workspace.home, Path(definition) if definition else None)
+
+        captured = await workspace.in_thread(capture)
+        for notice in captured.notices:
+            workspace.notice(notice)
+        data = _environment(captured)
+        await self._record(ENVIRONMENTS, captured.environment_id, "environment.created", data)
+        known = await workspace.query(lambda connection: ENVIRONMENTS.load(connection, captured.environment_id))
+        return known or {"id": captured.environment_id, **data, "builds": {}}
+
+    async def environment_row(self, given: str) -> Row:
+        """Return the environment of an id or a unique prefix."""
+        return await self._workspace.query(lambda connection: resolve(connection, ENVIRONMENTS, given))
+
+    async def files(self, paths: list[Path]) -> str:
+        """Put files and folders into the store; returns the file collection's id."""
+        workspace = self._workspace
+
+        def capture() -> tuple[Manifest, str]:
+            from datmo.capture.files import capture_files
+
+            manifest = capture_files(workspace.store, paths, root=workspace.home)
+            return manifest, workspace.store.put_bytes(manifest.to_bytes())
+
+        manifest, collection_id = await workspace.in_thread(capture)
+        await self.stored(collection_id, len(manifest.entries), sum(entry.size for entry in manifest.entries))
+        return collection_id
+
+    async def stored(self, collection_id: str, count: int, size: int) -> None:
+        """Record a file collection whose manifest is in the store."""
+        await self._record(FILES, collection_id, "files.stored", FilesStored(count=count, size=size))
+
+    async def files_row(self, given: str) -> Row:
+        """Return the file collection of an id or a unique prefix."""
+        try:
+            return await self._workspace.query(lambda connection: resolve(connection, FILES, given))
+        except EntityNotFound as error:
+            raise EntityNotFound("file collection", given, hint="`datmo snapshot ls -a` shows the ids") from error
+
+    async def _record(
+        self,
+        projection: Projection,
+        content_id: str,
+        event_type: str,
+        data: CodeCaptured | EnvironmentCreated | FilesStored,
+    ) -> None:
+        if await self._workspace.query(lambda connection: projection.load(connection, content_id)) is None:
+            kind = event_type.partition(".")[0]
+            self.events.append(NewEvent(f"{kind}/{content_id}", event_type, data))
+
+
+def _code(captured: CodeCapture) -> CodeCaptured:
+    return CodeCaptured(
+        tree=captured.tree,
+        base=captured.base,
+        large=[list(entry) for entry in captured.large],
+        own_repository=captured.own_repository,
+        notices=list(captured.notices),
+    )
+
+
+def _environment(captured: EnvironmentCapture) -> EnvironmentCreated:
+    return EnvironmentCreated(
+        kind=captured.kind,
+        described=captured.described,
+        definition=captured.definition,
+        dockerignore=captured.dockerignore,
+        files=captured.files,
+        packages=list(captured.packages),
+        platform=dict(captured.platform),
+        hardware=captured.hardware,
+    )

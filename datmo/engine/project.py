@@ -1,0 +1,255 @@
+"""A project: found, opened, initialized, described and cleaned up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import anyio.to_thread
+
+from datmo.core import project as rules
+from datmo.core.entity.session import Session
+from datmo.core.ids import new_id
+from datmo.engine.edge import single_error
+from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
+from datmo.engine.environments import Environments
+from datmo.engine.executors import Executors
+from datmo.engine.log import Log
+from datmo.engine.sessions import Sessions
+from datmo.engine.snapshots import Snapshots
+from datmo.engine.tasks import Tasks
+from datmo.engine.workspace import FOLDER, Workspace, command, find_home
+from datmo.errors import Conflict, InvalidArgument, ProjectNotFound
+from datmo.eventlog.log import EventLog
+from datmo.projections import project as view
+from datmo.projections import tasks as task_view
+from datmo.projections.all import SCHEMAS, VIEWS
+
+if TYPE_CHECKING:
+    from datmo.engine.cleaning import Cleaning
+
+__all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "task_of"]
+
+Notice = Callable[[str], None]
+
+
+class Status(NamedTuple):
+    """What a project is like at the moment.
+
+    Attributes:
+        id, name, description, home: the project.
+        session: the current session.
+        snapshot: the current snapshot, or None.
+        running: the tasks that have not ended.
+        snapshots, tasks: how many there are.
+    """
+
+    id: str
+    name: str
+    description: str
+    home: Path
+    session: Session
+    snapshot: Snapshot | None
+    running: list[Task]
+    snapshots: int
+    tasks: int
+
+
+class Project:
+    """An open project. Made by `open_project`; everything on it is awaited.
+
+    Attributes:
+        sessions, snapshots, tasks, environments, log: what the project has.
+    """
+
+    def __init__(self, workspace: Workspace, stack: AsyncExitStack) -> None:
+        self._workspace = workspace
+        self._executors = Executors(workspace, stack)
+        self.sessions = Sessions(workspace)
+        self.snapshots = Snapshots(workspace)
+        self.tasks = Tasks(workspace, self._executors)
+        self.environments = Environments(workspace)
+        self.log = Log(workspace)
+
+    @property
+    def id(self) -> str:
+        """The project's id: the `model_id` of its entities."""
+        return self._workspace.project_id
+
+    @property
+    def home(self) -> Path:
+        """The project's root folder."""
+        return self._workspace.home
+
+    async def describe(self, *, name: str | None = None, description: str | None = None) -> None:
+        """Change name or description; None keeps what there is."""
+        row = await self._workspace.project_row()
+        events = rules.describe(row, name, description)
+        if events:
+            with command():
+                await self._workspace.log.append(*events)
+
+    async def status(self) -> Status:
+        """Return what the project is like at the moment."""
+        row = await self._workspace.project_row()
+        unfinished = await self._workspace.query(task_view.unfinished)
+        return Status(
+            id=row["id"],
+            name=row["name"],
+            description=row["description"],
+            home=self.home,
+            session=await self.sessions.current(),
+            snapshot=await self.snapshots.get(row["snapshot_id"]) if row["snapshot_id"] else None,
+            running=[Task.of(task_view.entity(task, self.id), self._workspace) for task in unfinished],
+            snapshots=(await self.snapshots.page(limit=0)).total,
+            tasks=(await self.tasks.page(limit=0)).total,
+        )
+
+    async def cleanup_plan(self) -> list[str]:
+        """Return what `cleanup` would remove, a line each.
+
+        Raises:
+            Refused: a task of the project has not ended.
+        """
+        return await self._cleaning().plan()
+
+    async def _clean_outside(self) -> None:
+        """Remove what lies outside `.datmo/`: refs in git, containers and images on the engine."""
+        await self._cleaning().remove_outside()
+
+    def _cleaning(self) -> Cleaning:
+        from datmo.engine.cleaning import Cleaning
+
+        return Cleaning(self._workspace, self._executors)
+
+
+def _home(home: str | os.PathLike[str] | None) -> Path:
+    """Return a project's root: a folder that is named is the project itself, only the default searches upwards."""
+    if home is None:
+        return find_home(Path.cwd())
+    folder = Path(os.path.abspath(home))
+    if not folder.is_dir():
+        raise InvalidArgument(f"home is no folder: {folder}")
+    if not (folder / FOLDER / "log.db").is_file():
+        raise ProjectNotFound(f"no project at {folder}", hint="`datmo init` there makes one")
+    return folder
+
+
+@asynccontextmanager
+async def open_project(
+    home: str | os.PathLike[str] | None = None, *, notice: Notice | None = None
+) -> AsyncIterator[Project]:
+    """Open a project as an async context manager.
+
+    Parameters:
+        home: the project's root; by default the nearest project at or above the working folder.
+        notice: called with each line that a user should see (what was captured, what was left out).
+
+    Raises:
+        ProjectNotFound: there is no project.
+        InvalidArgument: home is no folder.
+        LogTooNew: a newer Datmo wrote it.
+        DamagedLog: its log cannot be read.
+    """
+    folder = await anyio.to_thread.run_sync(_home, home)
+    with single_error():
+        async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
+            row = await log.query(view.load)
+            if row is None:
+                raise ProjectNotFound(f"the project at {folder} is not initialized", hint="`datmo init` finishes it")
+            workspace = Workspace(folder, log, row, notice or (lambda _: None))
+            async with AsyncExitStack() as stack:
+                yield Project(workspace, stack)
+
+
+@asynccontextmanager
+async def init(
+    home: str | os.PathLike[str] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    notice: Notice | None = None,
+) -> AsyncIterator[Project]:
+    """Make a folder a project, or change the words of the one that it is, and open it.
+
+    Parameters:
+        home: the folder; by default the working folder.
+        name: the project's name; by default the folder's, or the one it has.
+        description: what it is for; may be empty; by default what it has.
+        notice: as for `open_project`.
+
+    Raises:
+        InvalidArgument: home is no folder, or the name is empty.
+    """
+    folder = Path(os.path.abspath(home)) if home is not None else Path.cwd()
+    if not await anyio.to_thread.run_sync(folder.is_dir):
+        raise InvalidArgument(f"home is no folder: {folder}", hint="make it first: mkdir -p")
+    fresh = rules.initialize(new_id(), new_id(), folder.name or "project" if name is None else name, description or "")
+    await anyio.to_thread.run_sync(_make_folder, folder / FOLDER)
+    with single_error():
+        async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
+            if await log.query(view.load) is None:
+                try:
+                    with command():
+                        await log.append(*fresh)
+                except Conflict:  # another process was quicker: then this one describes
+                    pass
+    async with open_project(folder, notice=notice) as project:
+        await project.describe(name=name, description=description)
+        yield project
+
+
+async def cleanup(home: str | os.PathLike[str] | None = None, *, notice: Notice | None = None) -> list[str]:
+    """Remove a project: its `.datmo/`, its refs in git, its containers and images. The user's files stay.
+
+    Returns:
+        What was removed, a line each.
+
+    Raises:
+        Refused: a task of the project has not ended.
+    """
+    async with open_project(home, notice=notice) as project:
+        plan = await project.cleanup_plan()
+        await project._clean_outside()
+        folder = project.home / FOLDER
+    await anyio.to_thread.run_sync(_remove, folder)
+    return plan
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        beside = folder / f".gitignore.{new_id()}"
+        beside.write_text("*\n")
+        beside.replace(ignore)
+
+
+def _remove(folder: Path) -> None:
+    def writable(function: Callable[[str], object], path: str, _: object) -> None:
+        os.chmod(os.path.dirname(path), 0o700)  # objects are read-only
+        function(path)
+
+    shutil.rmtree(folder, onerror=writable)
+
+
+async def files_of(home: str | None, collection_id: str | None, mode: str) -> list[IO[Any]]:
+    """Return the files of a collection, open; see `datmo.engine.entities.open_collection`."""
+    async with open_project(home) as project:
+        return await open_collection(project._workspace, collection_id, mode)
+
+
+async def task_of(home: str | None, task_id: str) -> Task:
+    """Return a task as it is now."""
+    async with open_project(home) as project:
+        return await project.tasks.get(task_id)
+
+
+async def logs_of(home: str | None, task_id: str) -> str:
+    """Return what a task printed so far."""
+    async with open_project(home) as project:
+        return await read_logs(project._workspace, task_id)

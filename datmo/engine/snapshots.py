@@ -1,0 +1,216 @@
+"""Commands on snapshots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datmo.core import snapshot as rules
+from datmo.core.ids import new_id, short
+from datmo.engine.capturing import Capturing
+from datmo.engine.entities import Snapshot
+from datmo.engine.values import Wanted, find_values
+from datmo.engine.workspace import Workspace, command
+from datmo.errors import DatmoError, InvalidArgument, InvalidArgumentType
+from datmo.projections import snapshots as view
+
+__all__ = ["Listing", "Snapshots"]
+
+
+class Listing(NamedTuple):
+    """Some entities, newest first, and how many there are in all."""
+
+    entities: list[Snapshot]
+    total: int
+
+
+class Snapshots:
+    """`project.snapshots`: create, list and inspect snapshots."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    async def create(
+        self,
+        message: str,
+        *,
+        label: str | None = None,
+        session_id: str | None = None,
+        task_id: str | None = None,
+        commit_id: str | None = None,
+        environment_id: str | None = None,
+        environment_definition: str | None = None,
+        file_collection_id: str | None = None,
+        filepaths: Sequence[str | os.PathLike[str]] | None = None,
+        config: Mapping[str, Any] | None = None,
+        config_filename: str | None = None,
+        config_filepath: str | None = None,
+        stats: Mapping[str, Any] | None = None,
+        stats_filename: str | None = None,
+        stats_filepath: str | None = None,
+    ) -> Snapshot:
+        """Create a snapshot of the project as it is, or of what a task ran and left.
+
+        Everything is checked before anything is written; content is stored first, and the one event that makes the
+        snapshot is appended last.
+
+        Parameters:
+            message: what it is; not empty.
+            label: a short category, such as `best`.
+            session_id: the session that it belongs to, by name, id or prefix; the current one by default.
+            task_id: the ended task whose code, environment and files it takes, and whose config and stats it
+                begins with.
+            commit_id: a commit to take the code from, instead of the tree.
+            environment_id: a known environment, instead of the one in force.
+            environment_definition: a definition file, relative to the project's root.
+            file_collection_id: known files.
+            filepaths: files and folders, relative to the working folder.
+            config, stats: values; by default `config.json` and `stats.json` are looked up.
+            config_filename, stats_filename: another name to look up.
+            config_filepath, stats_filepath: a file that must exist.
+
+        Returns:
+            The snapshot.
+
+        Raises:
+            InvalidArgument: values exclude one another, or one cannot be used.
+            EntityNotFound: an id is not known.
+            Refused: the task has not ended.
+            CaptureError: code, environment or files could not be captured.
+        """
+        _exclude(environment_id=environment_id, environment_definition=environment_definition)
+        _exclude(file_collection_id=file_collection_id, filepaths=filepaths)
+        _require_text(message=message)
+        session = await self._workspace.session(session_id)
+        paths = [Path(os.path.abspath(path)) for path in filepaths or ()]
+        created = rules.SnapshotCreated(
+            session_id=session["id"],
+            task_id=None,
+            message=message,
+            label=label or None,
+            code_id="",
+            environment_id="",
+            file_collection_id="",
+            config={},
+            config_path=None,
+            stats={},
+            stats_path=None,
+        )
+        rules.create("new", created)  # refuses before anything is captured
+        look_up = task_id is None
+        if look_up or _given(config, config_filename, config_filepath):
+            wanted = Wanted("config", config, config_filename, config_filepath)
+            created["config"], created["config_path"] = find_values(wanted, self._workspace.home, paths)
+        if look_up or _given(stats, stats_filename, stats_filepath):
+            wanted = Wanted("stats", stats, stats_filename, stats_filepath)
+            created["stats"], created["stats_path"] = find_values(wanted, self._workspace.home, paths)
+        capturing = Capturing(self._workspace)
+        if task_id is None:
+            created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
+            created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
+            created["code_id"] = await capturing.code(commit_id)
+            return await self._append(capturing, created)
+        task = await self._workspace.task(task_id)
+        given = {
+            "commit_id": commit_id,
+            "environment_id": environment_id,
+            "environment_definition": environment_definition,
+            "file_collection_id": file_collection_id,
+            "filepaths": filepaths,
+        }
+        rules.from_task(task, given)
+        if not _given(config, config_filename, config_filepath):
+            created["config"] = task["config"]
+        if not _given(stats, stats_filename, stats_filepath):
+            created["stats"] = task["results"]
+        created["task_id"] = task["id"]
+        created["session_id"] = session["id"] if session_id is not None else task["session_id"]
+        created["code_id"] = task["code_id"]
+        created["environment_id"] = task["environment_id"]
+        created["file_collection_id"] = task["file_collection_id"] or await capturing.files([])
+        return await self._append(capturing, created)
+
+    async def _environment(self, capturing: Capturing, given: str | None, definition: str | None) -> str:
+        row = await (capturing.environment_row(given) if given is not None else capturing.environment(definition))
+        return str(row["id"])
+
+    async def _files(self, capturing: Capturing, given: str | None, paths: list[Path]) -> str:
+        return str((await capturing.files_row(given))["id"]) if given is not None else await capturing.files(paths)
+
+    async def _append(self, capturing: Capturing, created: rules.SnapshotCreated) -> Snapshot:
+        workspace = self._workspace
+        twin = await workspace.query(lambda connection: view.same_content(connection, created))
+        snapshot_id = new_id()
+        with command():
+            await workspace.log.append(*capturing.events, *rules.create(snapshot_id, created))
+        if twin is not None:
+            workspace.notice(f"same content as snapshot {short(twin)}: code, environment and files are shared")
+        await self._note_head()
+        return await self.get(snapshot_id)
+
+    async def _note_head(self) -> None:
+        """Put the log's head into git, where `verify` finds it. It may lag: a crash here loses nothing."""
+        position, digest = await self._workspace.log.head()
+        try:
+            await self._workspace.in_thread(lambda: self._workspace.code.put_head(position, digest))
+        except DatmoError as error:
+            self._workspace.notice(f"the log's head was not noted in git: {error}")
+
+    async def ls(
+        self, *, session_id: str | None = None, filter: str | None = None, limit: int | None = None
+    ) -> list[Snapshot]:
+        """Return snapshots, newest first.
+
+        Parameters:
+            session_id: only those of one session, by name, id or prefix.
+            filter: only those with this in their message or label.
+            limit: at most that many.
+
+        Raises:
+            EntityNotFound: there is no such session.
+        """
+        return (await self.page(session_id=session_id, filter=filter, limit=limit)).entities
+
+    async def page(
+        self, *, session_id: str | None = None, filter: str | None = None, limit: int | None = None
+    ) -> Listing:
+        """Return what `ls` does, and how many there are beside those within the limit."""
+        session = None if session_id is None else (await self._workspace.session(session_id))["id"]
+        rows, total = await self._workspace.query(
+            lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit)
+        )
+        return Listing([self._entity(row) for row in rows], total)
+
+    async def get(self, snapshot: str) -> Snapshot:
+        """Return a snapshot by id, label or unique prefix of its id.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        return self._entity(await self._workspace.snapshot(snapshot))
+
+    async def inspect(self, snapshot: str) -> dict[str, Any]:
+        """Return everything that is known of a snapshot: itself, its code, environment and files, as plain values."""
+        from datmo.engine.inspecting import inspect_snapshot
+
+        return await inspect_snapshot(self._workspace, await self._workspace.snapshot(snapshot))
+
+    def _entity(self, row: dict[str, Any]) -> Snapshot:
+        return Snapshot.of(view.entity(row, self._workspace.project_id), self._workspace)
+
+
+def _given(*values: object) -> bool:
+    return any(value is not None for value in values)
+
+
+def _exclude(**values: object) -> None:
+    if all(value is not None for value in values.values()):
+        raise InvalidArgument(f"{' and '.join(values)} exclude one another: give one of them")
+
+
+def _require_text(**values: object) -> None:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise InvalidArgumentType(f"{name} is text, not a {type(value).__name__}")

@@ -1,0 +1,147 @@
+"""What the commands of one open project share: its folders, log, content store and code repository."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from datmo.core.ids import new_id
+from datmo.errors import EntityNotFound, InvalidArgument, ProjectNotFound
+from datmo.eventlog.log import EventLog, correlation
+from datmo.projections import project, search, sessions, snapshots, tasks
+from datmo.projections.projection import Row
+
+if TYPE_CHECKING:
+    from datmo.capture.code import CodeRepository
+    from datmo.objects.store import ObjectStore
+
+__all__ = ["FOLDER", "Workspace", "command", "find_home"]
+
+T = TypeVar("T")
+
+FOLDER = ".datmo"
+"""The folder in a project's root that holds everything of ours."""
+
+_CODE_SIZE_LIMIT = 50 << 20
+
+
+def find_home(start: Path) -> Path:
+    """Return the nearest folder at or above one that holds a project.
+
+    Raises:
+        ProjectNotFound: there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / FOLDER / "log.db").is_file():
+            return folder
+    raise ProjectNotFound(f"no project at {start} or above it", hint="`datmo init` makes one")
+
+
+class Workspace:
+    """An open project, as its commands see it.
+
+    Parameters:
+        home: the project's root.
+        log: its open log.
+        row: the project's row.
+        notice: called with each line that the user should see.
+    """
+
+    def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None]) -> None:
+        self.home = home
+        self.folder = home / FOLDER
+        self.log = log
+        self.project_id: str = row["id"]
+        self.notice = notice
+        # Captures read the tree, the store and git; more at once would only make the disk seek.
+        self._captures = anyio.CapacityLimiter(2)
+
+    @property
+    def tasks_folder(self) -> Path:
+        """Where each task has its folder while it is under way."""
+        return self.folder / "tasks"
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The content store; imported when it is first needed, off the path of reading commands."""
+        from datmo.objects.store import ObjectStore
+
+        return ObjectStore(self.folder / "objects")
+
+    @cached_property
+    def code(self) -> CodeRepository:
+        """The code repository; pygit2 is imported when it is first needed."""
+        from datmo.capture.code import CodeRepository
+
+        return CodeRepository(self.home, self.folder, self.project_id, size_limit=_CODE_SIZE_LIMIT)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run something that blocks (hashing, git) in a worker thread."""
+        return await anyio.to_thread.run_sync(work, limiter=self._captures)
+
+    async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read from the views."""
+        return await self.log.query(work)
+
+    async def project_row(self) -> Row:
+        """Return the project's row as it is now."""
+        row = await self.query(project.load)
+        if row is None:
+            raise ProjectNotFound(f"the project at {self.home} is not initialized", hint="`datmo init` finishes it")
+        return row
+
+    async def session(self, given: str | None) -> Row:
+        """Return the session of a name, an id or a unique prefix; None gives the current one.
+
+        Raises:
+            EntityNotFound: there is none.
+            AmbiguousId: several ids begin so.
+        """
+
+        def find(connection: sqlite3.Connection) -> Row:
+            if given is None:
+                row = project.load(connection)
+                return search.resolve(connection, sessions.SESSIONS, row["session_id"] if row else "")
+            named = sessions.by_name(connection, given)
+            return named or search.resolve(connection, sessions.SESSIONS, given)
+
+        return await self.query(find)
+
+    async def snapshot(self, given: str) -> Row:
+        """Return the snapshot of an id, a label or a unique prefix; see `datmo.projections.search.resolve`."""
+        text = _as_text("snapshot", given)
+        return await self.query(lambda connection: search.resolve(connection, snapshots.SNAPSHOTS, text, label="label"))
+
+    async def task(self, given: str) -> Row:
+        """Return the task of an id or a unique prefix."""
+        text = _as_text("task", given)
+        return await self.query(lambda connection: search.resolve(connection, tasks.TASKS, text))
+
+    async def object_text(self, object_id: str) -> str:
+        """Return an object as text."""
+        return (await self.in_thread(lambda: self.store.read(object_id))).decode("utf-8", "replace")
+
+
+def _as_text(kind: str, given: Any) -> str:
+    if not isinstance(given, str):
+        raise InvalidArgument(f"a {kind} is named by its id, not by {given!r}")
+    if not given:
+        raise EntityNotFound(kind, given, hint=f"`datmo {kind} ls` shows the ids")
+    return given
+
+
+@contextmanager
+def command() -> Iterator[None]:
+    """Give everything that one command appends one correlation id."""
+    token = correlation.set(correlation.get() or new_id())
+    try:
+        yield
+    finally:
+        correlation.reset(token)

@@ -1,0 +1,360 @@
+"""The synchronous project: the same rooms as in the async API, without the awaiting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from datmo import portal
+
+if TYPE_CHECKING:
+    from datmo.core.entity.environment import Environment
+    from datmo.core.entity.session import Session
+    from datmo.core.event import EXPECTATIONS, Appended, Event, NewEvent
+    from datmo.engine import project as engine
+    from datmo.engine.log import AsOf, Log
+    from datmo.eventlog.verify import LogReport
+    from datmo.projections.views import ReplayReport
+    from datmo.snapshot import Snapshot
+    from datmo.task import Task
+
+__all__ = ["Project", "cleanup", "init", "open"]
+
+Home = str | os.PathLike[str] | None
+T = TypeVar("T")
+
+
+class Project:
+    """An open project, for scripts and notebooks. Made by `datmo.open()`.
+
+    ```python
+    import datmo
+
+    with datmo.open() as project:
+        task = project.tasks.run("python train.py")
+        project.snapshots.create("first", task_id=task.id)
+    ```
+    """
+
+    def __init__(self, project: engine.Project) -> None:
+        self._project = project
+        self.sessions = Sessions(project)
+        self.snapshots = Snapshots(project)
+        self.tasks = Tasks(project)
+        self.environments = Environments(project)
+        self.log = EventLog(project.log)
+
+    @property
+    def id(self) -> str:
+        """The project's id: the `model_id` of its entities."""
+        return self._project.id
+
+    @property
+    def home(self) -> Path:
+        """The project's root folder."""
+        return self._project.home
+
+    def describe(self, *, name: str | None = None, description: str | None = None) -> None:
+        """Change name or description; None keeps what there is."""
+        portal.call(self._project.describe, name=name, description=description)
+
+    def status(self) -> engine.Status:
+        """Return what the project is like at the moment."""
+        return portal.call(self._project.status)
+
+
+@contextmanager
+def open(home: Home = None, *, notice: Callable[[str], None] | None = None) -> Iterator[Project]:  # noqa: A001
+    """Open a project; see `datmo.aio.open`."""
+    from datmo.engine.project import open_project
+
+    with portal.entered(open_project(home, notice=notice)) as project:
+        yield Project(project)
+
+
+@contextmanager
+def init(
+    home: Home = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Iterator[Project]:
+    """Make a folder a project and open it; see `datmo.aio.init`."""
+    from datmo.engine.project import init as init_project
+
+    with portal.entered(init_project(home, name=name, description=description, notice=notice)) as project:
+        yield Project(project)
+
+
+def cleanup(home: Home = None) -> list[str]:
+    """Remove a project, not the user's files; returns what was removed, a line each."""
+    from datmo.engine.project import cleanup as clean_up
+
+    return portal.call(clean_up, home)
+
+
+class Sessions:
+    """`project.sessions`; see `datmo.engine.sessions.Sessions`."""
+
+    def __init__(self, project: engine.Project) -> None:
+        self._sessions = project.sessions
+
+    def create(self, name: str, *, current: bool = True) -> Session:
+        """Create a session, and make it the current one."""
+        return portal.call(self._sessions.create, name, current=current)
+
+    def select(self, session: str) -> Session:
+        """Make a session the current one."""
+        return portal.call(self._sessions.select, session)
+
+    def delete(self, session: str) -> Session:
+        """Delete a session, which hides what is in it; returns the one that is current then."""
+        return portal.call(self._sessions.delete, session)
+
+    def ls(self) -> list[Session]:
+        """Return all sessions, oldest first."""
+        return portal.call(self._sessions.ls)
+
+    def current(self) -> Session:
+        """Return the current session."""
+        return portal.call(self._sessions.current)
+
+    def get(self, session: str) -> Session:
+        """Return a session by name, id or unique prefix."""
+        return portal.call(self._sessions.get, session)
+
+
+class Snapshots:
+    """`project.snapshots`; see `datmo.engine.snapshots.Snapshots`."""
+
+    def __init__(self, project: engine.Project) -> None:
+        self._snapshots = project.snapshots
+        self._home = project.home
+
+    def create(
+        self,
+        message: str,
+        *,
+        label: str | None = None,
+        session_id: str | None = None,
+        task_id: str | None = None,
+        commit_id: str | None = None,
+        environment_id: str | None = None,
+        environment_definition: str | None = None,
+        file_collection_id: str | None = None,
+        filepaths: Sequence[str | os.PathLike[str]] | None = None,
+        config: Mapping[str, Any] | None = None,
+        config_filename: str | None = None,
+        config_filepath: str | None = None,
+        stats: Mapping[str, Any] | None = None,
+        stats_filename: str | None = None,
+        stats_filepath: str | None = None,
+    ) -> Snapshot:
+        """Create a snapshot of the project as it is, or of what a task ran and left."""
+        from datmo.snapshot import Snapshot
+
+        created = portal.call(
+            self._snapshots.create,
+            message,
+            label=label,
+            session_id=session_id,
+            task_id=task_id,
+            commit_id=commit_id,
+            environment_id=environment_id,
+            environment_definition=environment_definition,
+            file_collection_id=file_collection_id,
+            filepaths=filepaths,
+            config=config,
+            config_filename=config_filename,
+            config_filepath=config_filepath,
+            stats=stats,
+            stats_filename=stats_filename,
+            stats_filepath=stats_filepath,
+        )
+        return Snapshot(created, str(self._home))
+
+    def ls(
+        self,
+        *,
+        session_id: str | None = None,
+        filter: str | None = None,  # noqa: A002  # the seed's name
+        limit: int | None = None,
+    ) -> list[Snapshot]:
+        """Return snapshots, newest first."""
+        from datmo.snapshot import Snapshot
+
+        found = portal.call(self._snapshots.ls, session_id=session_id, filter=filter, limit=limit)
+        return [Snapshot(entity, str(self._home)) for entity in found]
+
+    def get(self, snapshot: str) -> Snapshot:
+        """Return a snapshot by id, label or unique prefix of its id."""
+        from datmo.snapshot import Snapshot
+
+        return Snapshot(portal.call(self._snapshots.get, snapshot), str(self._home))
+
+    def inspect(self, snapshot: str) -> dict[str, Any]:
+        """Return everything that is known of a snapshot, as plain values."""
+        return portal.call(self._snapshots.inspect, snapshot)
+
+
+class Tasks:
+    """`project.tasks`; see `datmo.engine.tasks.Tasks`."""
+
+    def __init__(self, project: engine.Project) -> None:
+        self._tasks = project.tasks
+        self._home = project.home
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        env: str | None = None,
+        gpu: bool = False,
+        ports: Sequence[str] = (),
+        session_id: str | None = None,
+        name: str | None = None,
+        executor: str | None = None,
+    ) -> Task:
+        """Run a command in the project's environment, to its end, and record it."""
+        from datmo.task import Task
+
+        ended = portal.call(
+            self._tasks.run,
+            command,
+            env=env,
+            gpu=gpu,
+            ports=ports,
+            session_id=session_id,
+            name=name,
+            executor=executor,
+        )
+        return Task(ended, str(self._home))
+
+    def ls(
+        self,
+        *,
+        session_id: str | None = None,
+        filter: str | None = None,  # noqa: A002  # the seed's name
+        limit: int | None = None,
+    ) -> list[Task]:
+        """Return tasks, newest first."""
+        from datmo.task import Task
+
+        found = portal.call(self._tasks.ls, session_id=session_id, filter=filter, limit=limit)
+        return [Task(entity, str(self._home)) for entity in found]
+
+    def get(self, task: str) -> Task:
+        """Return a task by id or unique prefix."""
+        from datmo.task import Task
+
+        return Task(portal.call(self._tasks.get, task), str(self._home))
+
+
+class Environments:
+    """`project.environments`; see `datmo.engine.environments.Environments`."""
+
+    def __init__(self, project: engine.Project) -> None:
+        self._environments = project.environments
+
+    def ls(self) -> list[Environment]:
+        """Return all environments, newest first."""
+        return portal.call(self._environments.ls)
+
+    def get(self, environment_id: str) -> Environment:
+        """Return an environment by id or unique prefix."""
+        return portal.call(self._environments.get, environment_id)
+
+
+class EventLog:
+    """`project.log`; see `datmo.engine.log.Log`."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def append(
+        self,
+        *events: NewEvent,
+        expected: EXPECTATIONS | Mapping[str, EXPECTATIONS] | None = None,
+        key: str | None = None,
+        durable: bool = True,
+    ) -> Appended:
+        """Append events of your own, all or none; None expects nothing."""
+        from datmo.core.event import Expected
+
+        return portal.call(
+            self._log.append,
+            *events,
+            expected=Expected.ANY if expected is None else expected,
+            key=key,
+            durable=durable,
+        )
+
+    def read(
+        self,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        stream: str | None = None,
+        types: Sequence[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        backward: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Event]:
+        """Yield events in the order of their positions."""
+        return _each(
+            lambda: self._log.read(
+                after=after,
+                upto=upto,
+                stream=stream,
+                types=types,
+                since=since,
+                until=until,
+                backward=backward,
+                limit=limit,
+            ).__anext__
+        )
+
+    def follow(
+        self, *, after: int | None = None, stream: str | None = None, types: Sequence[str] = ()
+    ) -> Iterator[Event]:
+        """Yield events as any process appends them, for ever."""
+        return _each(lambda: self._log.follow(after=after, stream=stream, types=types).__anext__)
+
+    def get(self, position: int) -> Event:
+        """Return the event at a position."""
+        return portal.call(self._log.get, position)
+
+    def payload(self, position: int) -> bytes | None:
+        """Return the bytes beside an event; None where it has none or they were erased."""
+        return portal.call(self._log.payload, position)
+
+    def head(self) -> tuple[int, str]:
+        """Return the last position and its hash."""
+        return portal.call(self._log.head)
+
+    def verify(self) -> LogReport:
+        """Check every stored byte, and that the head noted in git lies in the log."""
+        return portal.call(self._log.verify)
+
+    def replay(self) -> ReplayReport:
+        """Fold the whole log anew beside the live views, and compare."""
+        return portal.call(self._log.replay)
+
+    def as_of(self, moment: int | datetime) -> AsOf:
+        """Return sessions, snapshots and tasks as they were at a position or a time."""
+        return portal.call(self._log.as_of, moment)
+
+
+def _each(start: Callable[[], Callable[[], Awaitable[T]]]) -> Iterator[T]:
+    step = start()
+    while True:
+        try:
+            yield portal.call(step)
+        except StopAsyncIteration:
+            return

@@ -1,0 +1,90 @@
+"""What a run left: its files, its log, and what it said of its results and configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from datmo.capture.collect import Stamp, collect_tree, unchanged_since
+from datmo.capture.manifest import FileEntry, Manifest
+from datmo.objects.store import ObjectStore, SourceFile
+from datmo.runner.executors.base import RunSpec
+
+__all__ = ["LOG_NAME", "Leftovers", "collect"]
+
+LOG_NAME = "task.log"
+"""The file among a task's files that holds its output as text."""
+
+_BY_THE_WAY = frozenset({"__pycache__", ".ipynb_checkpoints"})
+"""Folders that programs leave in the code by the way; nobody means them as output."""
+
+_MOST_JSON = 16 << 20
+
+
+class Leftovers(NamedTuple):
+    """What a run left, stored.
+
+    Attributes:
+        collection_id: the file collection.
+        files, size: how many files, and their bytes.
+        stats: what `stats.json` says.
+        config: what `config.json` says.
+        notices: what was left out, and why.
+    """
+
+    collection_id: str
+    files: int
+    size: int
+    stats: dict[str, Any]
+    config: dict[str, Any]
+    notices: tuple[str, ...]
+
+
+def collect(store: ObjectStore, spec: RunSpec, before: Mapping[str, Stamp]) -> Leftovers:
+    """Store what a run left: all of the task folder, what is new or changed in its checkout, and its log.
+
+    Where the same path lies in both folders, the task folder's wins. Nothing in either is trusted: links, pipes and
+    devices are left out.
+
+    Parameters:
+        store: where it goes.
+        spec: the run; its log lies ready in its folder.
+        before: the stamps of the checkout before the run.
+    """
+    written = collect_tree(store, spec.files)
+    changed = collect_tree(store, spec.code, exclude=_is_by_the_way, unchanged=unchanged_since(before))
+    entries = {entry.path: entry for entry in (*changed.entries, *written.entries)}
+    log = store.put_files([SourceFile(spec.folder / LOG_NAME)])[0]
+    entries[LOG_NAME] = FileEntry(LOG_NAME, log.object, log.size, 0o644, "task")
+    manifest = Manifest(entries.values())
+    notices = [*written.notices, *changed.notices]
+    return Leftovers(
+        collection_id=store.put_bytes(manifest.to_bytes()),
+        files=len(manifest.entries),
+        size=sum(entry.size for entry in manifest.entries),
+        stats=_read_object(store, entries.get("stats.json"), notices),
+        config=_read_object(store, entries.get("config.json"), notices),
+        notices=tuple(notices),
+    )
+
+
+def _is_by_the_way(path: str) -> bool:
+    return path.rpartition("/")[2] in _BY_THE_WAY
+
+
+def _read_object(store: ObjectStore, entry: FileEntry | None, notices: list[str]) -> dict[str, Any]:
+    if entry is None:
+        return {}
+    if entry.size > _MOST_JSON:
+        notices.append(f"{entry.path} is too large to be read: {entry.size} bytes")
+        return {}
+    try:
+        values = json.loads(store.read(entry.object))
+    except ValueError as error:
+        notices.append(f"{entry.path} is not JSON: {error}")
+        return {}
+    if isinstance(values, dict):
+        return values
+    notices.append(f"{entry.path} is no JSON object")
+    return {}

@@ -1,0 +1,176 @@
+"""Snapshots, as the seed has them: a class, and functions that take the project's `home`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import IO, Any
+
+from datmo import portal
+from datmo.core.entity.snapshot import Snapshot as SnapshotEntity
+from datmo.errors import InvalidArgumentType
+from datmo.project import open as open_project
+
+__all__ = ["Snapshot", "create", "ls"]
+
+
+class Snapshot:
+    """A snapshot: code, environment, files, configuration and metrics, tied together.
+
+    Parameters:
+        snapshot_entity: the plain value.
+        home: the project's root; the nearest project at or above the working folder by default.
+
+    Raises:
+        InvalidArgumentType: it is not a snapshot's value.
+    """
+
+    def __init__(self, snapshot_entity: SnapshotEntity, home: str | None = None) -> None:
+        if not isinstance(snapshot_entity, SnapshotEntity):
+            raise InvalidArgumentType(f"a Snapshot is made from a core snapshot, not a {type(snapshot_entity).__name__}")
+        self._entity = snapshot_entity
+        self._home = home
+
+    @property
+    def id(self) -> str:
+        """The id of the snapshot."""
+        return self._entity.id
+
+    @property
+    def model_id(self) -> str:
+        """The id of the project."""
+        return self._entity.model_id
+
+    @property
+    def session_id(self) -> str:
+        """The session that it belongs to."""
+        return self._entity.session_id
+
+    @property
+    def message(self) -> str:
+        """What it is, in the words of who made it."""
+        return self._entity.message
+
+    @property
+    def label(self) -> str | None:
+        """A short category, or None."""
+        return self._entity.label
+
+    @property
+    def code_id(self) -> str:
+        """A commit hash, in the project's repository or in Datmo's own."""
+        return self._entity.code_id
+
+    @property
+    def environment_id(self) -> str:
+        """The environment."""
+        return self._entity.environment_id
+
+    @property
+    def file_collection_id(self) -> str:
+        """The collection of its files."""
+        return self._entity.file_collection_id
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Configuration, `{}` where none was found."""
+        return self._entity.config
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Metrics, `{}` where none were found."""
+        return self._entity.stats
+
+    @property
+    def task_id(self) -> str | None:
+        """The task that it was made from, or None."""
+        return self._entity.task_id
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created, UTC."""
+        return self._entity.created_at
+
+    @property
+    def files(self) -> list[IO[Any]]:
+        """Its files, open for reading as text; each one's `name` ends in its path in the collection."""
+        return self.get_files()
+
+    def get_files(self, mode: str = "r") -> list[IO[Any]]:
+        """Return its files, open.
+
+        Parameters:
+            mode: `r` for text, `rb` for bytes.
+
+        Raises:
+            InvalidArgumentType: the mode is not one for reading.
+        """
+        from datmo.engine.project import files_of
+
+        return portal.call(files_of, self._home, self.file_collection_id, mode)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __str__(self) -> str:
+        return str(self._entity)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self.id}: {self.message!r}>"
+
+
+def create(
+    message: str,
+    label: str | None = None,
+    home: str | None = None,
+    task_id: str | None = None,
+    commit_id: str | None = None,
+    environment_id: str | None = None,
+    filepaths: Sequence[str | os.PathLike[str]] | None = None,
+    config: Mapping[str, Any] | None = None,
+    stats: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Snapshot:
+    """Create a snapshot; see `datmo.engine.snapshots.Snapshots.create` for all of its parameters.
+
+    ```python
+    import datmo
+
+    datmo.snapshot.create(message="my first snapshot", config={"test": 0.4}, stats={"accuracy": 0.94})
+    ```
+    """
+    with open_project(home) as project:
+        return project.snapshots.create(
+            message,
+            label=label,
+            task_id=task_id,
+            commit_id=commit_id,
+            environment_id=environment_id,
+            filepaths=filepaths,
+            config=config,
+            stats=stats,
+            **more,
+        )
+
+
+def ls(
+    session_id: str | None = None,
+    filter: str | None = None,  # noqa: A002  # the seed's name
+    home: str | None = None,
+    *,
+    limit: int | None = None,
+) -> list[Snapshot]:
+    """Return snapshots, newest first.
+
+    Parameters:
+        session_id: only those of one session, by name, id or prefix; all by default.
+        filter: only those with this in their message or label.
+        home: the project's root; the nearest project by default.
+        limit: at most that many.
+    """
+    with open_project(home) as project:
+        return project.snapshots.ls(session_id=session_id, filter=filter, limit=limit)

@@ -1,0 +1,177 @@
+"""Tasks, as the seed has them: a class, and functions that take the project's `home`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import IO, Any
+
+from datmo import portal
+from datmo.core.entity.task import Task as TaskEntity
+from datmo.errors import InvalidArgumentType
+from datmo.project import open as open_project
+
+__all__ = ["Task", "ls", "run"]
+
+
+class Task:
+    """A task: a command that is run, or was. What can change is read anew at each access.
+
+    Parameters:
+        task_entity: the plain value.
+        home: the project's root; the nearest project at or above the working folder by default.
+
+    Raises:
+        InvalidArgumentType: it is not a task's value.
+    """
+
+    def __init__(self, task_entity: TaskEntity, home: str | None = None) -> None:
+        if not isinstance(task_entity, TaskEntity):
+            raise InvalidArgumentType(f"a Task is made from a core task, not a {type(task_entity).__name__}")
+        self._entity = task_entity
+        self._home = home
+
+    def _now(self) -> TaskEntity:
+        """Return the task as it is now; one that has ended does not change any more."""
+        if not self._entity.ended:
+            from datmo.engine.project import task_of
+
+            self._entity = portal.call(task_of, self._home, self.id)
+        return self._entity
+
+    @property
+    def id(self) -> str:
+        """The id of the task."""
+        return self._entity.id
+
+    @property
+    def model_id(self) -> str:
+        """The id of the project."""
+        return self._entity.model_id
+
+    @property
+    def session_id(self) -> str:
+        """The session that it belongs to."""
+        return self._entity.session_id
+
+    @property
+    def command(self) -> str:
+        """What is run."""
+        return self._entity.command
+
+    @property
+    def status(self) -> str:
+        """`CREATED`, `RUNNING`, `SUCCESS`, `FAILED`, `STOPPED` or `LOST`."""
+        return self._now().status
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When its command started, UTC, or None."""
+        return self._now().start_time
+
+    @property
+    def end_time(self) -> datetime | None:
+        """When its command ended, UTC, or None."""
+        return self._now().end_time
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds between start and end, or None."""
+        return self._now().duration
+
+    @property
+    def exit_code(self) -> int | None:
+        """The command's exit code, or None."""
+        return self._now().exit_code
+
+    @property
+    def reason(self) -> str | None:
+        """Why it ended as it did, where the exit code does not say it all."""
+        return self._now().reason
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What it reported: lines `key: value` of its output, and its `stats.json`."""
+        return self._now().results
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its parameters, and what it said of its configuration."""
+        return self._now().config
+
+    @property
+    def logs(self) -> str:
+        """What it printed so far: both streams in the order of arrival, lines kept whole."""
+        from datmo.engine.project import logs_of
+
+        return portal.call(logs_of, self._home, self.id)
+
+    @property
+    def files(self) -> list[IO[Any]]:
+        """The files that it left, open for reading as text."""
+        return self.get_files()
+
+    def get_files(self, mode: str = "r") -> list[IO[Any]]:
+        """Return the files that it left, open; none before it has ended.
+
+        Parameters:
+            mode: `r` for text, `rb` for bytes.
+
+        Raises:
+            InvalidArgumentType: the mode is not one for reading.
+        """
+        from datmo.engine.project import files_of
+
+        return portal.call(files_of, self._home, self._now().file_collection_id, mode)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Task) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __str__(self) -> str:
+        return str(self._entity)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.id}: {self.command!r}>"
+
+
+def run(
+    command: str | Sequence[str],
+    env: str | None = None,
+    home: str | None = None,
+    gpu: bool = False,
+    **more: Any,
+) -> Task:
+    """Run a command in the project's environment, to its end; see `datmo.engine.tasks.Tasks.run`.
+
+    A command that fails gives a task with the status FAILED; what goes wrong before it runs raises.
+
+    ```python
+    import datmo
+
+    datmo.task.run(command="python script.py", env="Dockerfile")
+    ```
+    """
+    with open_project(home) as project:
+        return project.tasks.run(command, env=env, gpu=gpu, **more)
+
+
+def ls(
+    session_id: str | None = None,
+    filter: str | None = None,  # noqa: A002  # the seed's name
+    home: str | None = None,
+    *,
+    limit: int | None = None,
+) -> list[Task]:
+    """Return tasks, newest first.
+
+    Parameters:
+        session_id: only those of one session, by name, id or prefix; all by default.
+        filter: only those with this in their command or name.
+        home: the project's root; the nearest project by default.
+        limit: at most that many.
+    """
+    with open_project(home) as project:
+        return project.tasks.ls(session_id=session_id, filter=filter, limit=limit)
