@@ -39,9 +39,7 @@ class Tasks:
             if owner is not None:
                 os.chown(each, owner, owner)
         more = {"image": self.image, **more}
-        return RunSpec(
-            task_id=task_id, argv=argv, folder=folder, code=folder / "code", files=folder / "files", **more
-        )
+        return RunSpec(task_id=task_id, argv=argv, folder=folder, code=folder / "code", files=folder / "files", **more)
 
     async def start(self, *argv: str, **more: Any) -> Handle:
         return await self.executor.start(self.spec(*argv, **more))
@@ -58,9 +56,7 @@ class Tasks:
         return ended, text(chunks, STDOUT), text(chunks, STDERR)
 
 
-async def read(
-    executor: DockerExecutor, handle: Handle, cursor: int = 0, *, follow: bool = False
-) -> list[Chunk]:
+async def read(executor: DockerExecutor, handle: Handle, cursor: int = 0, *, follow: bool = False) -> list[Chunk]:
     async with aclosing(executor.output(handle, cursor, follow=follow)) as chunks:
         return [chunk async for chunk in chunks]
 

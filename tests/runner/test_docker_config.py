@@ -163,9 +163,7 @@ def test_a_container_that_never_started_has_no_exit_code() -> None:
 
 
 def test_what_the_code_hides_of_an_image_is_said() -> None:
-    image = ImageInfo(
-        "sha256:1", working_dir="/home/app/", variables={"HOME": "/home/me"}, entrypoint=("/home/x",)
-    )
+    image = ImageInfo("sha256:1", working_dir="/home/app/", variables={"HOME": "/home/me"}, entrypoint=("/home/x",))
     hidden = image.notices()
     assert [notice.split(" is ")[0] for notice in hidden] == [
         "the image's WORKDIR /home/app/",

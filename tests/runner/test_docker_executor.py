@@ -71,9 +71,7 @@ async def test_a_task_sees_its_folders_and_variables_and_its_files_are_the_calle
 ) -> None:
     (tmp_path / "iris").mkdir()
     (tmp_path / "iris" / "a.csv").write_text("5.1,3.5")
-    spec = tasks.spec(
-        "python", "-c", LOOK, owner=someone, data={"iris": tmp_path / "iris"}, variables={"LR": "0.1 é"}
-    )
+    spec = tasks.spec("python", "-c", LOOK, owner=someone, data={"iris": tmp_path / "iris"}, variables={"LR": "0.1 é"})
     handle = await tasks.executor.start(spec)
     ended = await tasks.executor.wait(handle)
     first, *refusals = text(await read(tasks.executor, handle)).decode().splitlines()
@@ -94,9 +92,7 @@ async def test_the_data_folder_is_there_without_data(tasks: Tasks) -> None:
 
 
 async def test_what_root_made_is_handed_back_to_the_caller(tasks: Tasks, someone: int | None) -> None:
-    make = (
-        "mkdir -m 700 /task/deep && echo 1 > /task/deep/file && ln -s /etc/passwd /task/link && echo 2 > mine"
-    )
+    make = "mkdir -m 700 /task/deep && echo 1 > /task/deep/file && ln -s /etc/passwd /task/link && echo 2 > mine"
     spec = tasks.spec("sh", "-c", make, owner=someone, user="root")
     handle = await tasks.executor.start(spec)
     assert (await tasks.executor.wait(handle)).exit_code == 0
@@ -185,9 +181,7 @@ async def test_a_task_beyond_its_memory_ends_with_the_reason(tasks: Tasks) -> No
 
 
 async def test_a_stopped_task_may_end_in_its_own_way(tasks: Tasks) -> None:
-    handle = await tasks.start(
-        "sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
-    )
+    handle = await tasks.start("sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done")
     await printed(tasks.executor, handle)
     await tasks.executor.stop(handle, grace=10)
     assert (await tasks.executor.wait(handle))[:2] == (3, None)
@@ -215,18 +209,14 @@ async def test_a_task_is_found_again_by_its_id(tasks: Tasks, engine: str) -> Non
     handle = await tasks.executor.start(spec)
     async with DockerExecutor(engine) as another:
         assert await another.find(spec.task_id, spec.folder) == handle
-        assert [each.state for each in await another.containers(f"{TASK_LABEL}={spec.task_id}")] == [
-            "running"
-        ]
+        assert [each.state for each in await another.containers(f"{TASK_LABEL}={spec.task_id}")] == ["running"]
         await another.remove(handle)
         await another.remove(handle)
     assert await nothing_is_left(tasks, spec)
     assert await tasks.executor.wait(handle) == Ended(None, "the container is gone")
 
 
-async def test_a_container_that_was_made_and_never_started_is_not_a_success(
-    tasks: Tasks, engine: str
-) -> None:
+async def test_a_container_that_was_made_and_never_started_is_not_a_success(tasks: Tasks, engine: str) -> None:
     spec = tasks.spec("true")
     config = {"Image": spec.image, "Cmd": ["true"], "Labels": {TASK_LABEL: spec.task_id}}
     async with Docker(engine) as docker:
@@ -284,9 +274,7 @@ async def test_no_engine_is_said_in_one_line_with_a_way_out(tasks: Tasks, tmp_pa
         with pytest.raises(EngineUnreachable) as error:
             await executor.start(tasks.spec("true"))
     assert error.value.message == f"no Docker engine answers at {missing} (No such file or directory)"
-    assert error.value.hint == (
-        "start it, point DOCKER_HOST at another, or run without containers: --executor process"
-    )
+    assert error.value.hint == ("start it, point DOCKER_HOST at another, or run without containers: --executor process")
 
 
 async def test_a_task_of_another_engine_is_not_taken_for_gone(tasks: Tasks) -> None:

@@ -65,9 +65,7 @@ async def test_an_image_is_built_from_its_context_once(tasks: Tasks, tag: str, t
         **{"note.txt": f"in the image {salt}"},
     )
     lines: list[str] = []
-    built = await images.build(
-        [packed[:700], packed[700:]], tag=tag, line=lines.append, labels={"datmo.key": salt}
-    )
+    built = await images.build([packed[:700], packed[700:]], tag=tag, line=lines.append, labels={"datmo.key": salt})
     assert lines[0] == f"Step 1/5 : FROM {tasks.image} AS base"
     assert {salt, "no"} < set(lines)
     base = await images.info(tasks.image)
@@ -79,9 +77,7 @@ async def test_an_image_is_built_from_its_context_once(tasks: Tasks, tag: str, t
 
     again: list[str] = []
     (tmp_path / "context.tar").write_bytes(packed)
-    assert built == await images.build(
-        tmp_path / "context.tar", tag=tag, line=again.append, labels={"datmo.key": salt}
-    )
+    assert built == await images.build(tmp_path / "context.tar", tag=tag, line=again.append, labels={"datmo.key": salt})
     assert not any("Running in" in line for line in again)
 
     handle = await tasks.start("cat", "/note.txt", image=tag)
@@ -122,9 +118,7 @@ async def test_a_dockerfile_that_cannot_be_used_is_told(
         await executor.images.build([context(Dockerfile=dockerfile)], tag=tag, line=lambda _: None)
 
 
-async def test_a_context_that_breaks_off_is_not_blamed_on_the_engine(
-    executor: DockerExecutor, tag: str
-) -> None:
+async def test_a_context_that_breaks_off_is_not_blamed_on_the_engine(executor: DockerExecutor, tag: str) -> None:
     def breaks_off() -> Iterator[bytes]:
         yield b"\0" * 512
         raise FileNotFoundError("weights.bin")
@@ -176,7 +170,5 @@ def test_the_base_is_that_of_the_last_stage_through_the_stages_it_stands_on() ->
 
 
 def test_what_a_step_prints_is_not_taken_for_the_builders_words() -> None:
-    transcript = understood(
-        "Step 2/2 : RUN x\n", f" ---> Running in {'a' * 12}\n", f" ---> Running in {'b' * 12}\n"
-    )
+    transcript = understood("Step 2/2 : RUN x\n", f" ---> Running in {'a' * 12}\n", f" ---> Running in {'b' * 12}\n")
     assert transcript.container == "a" * 12

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from datmo.errors import EngineUnreachable, RunnerError
 from datmo.runner.executors.base import Chunk, Ended, Handle, RunSpec
-from datmo.runner.executors.docker_client import DockerContainer, DockerError, Engine, Patience, sheltered
+from datmo.runner.executors.docker_client import DockerContainer, DockerError, Engine, Outages, Patience, sheltered
 from datmo.runner.executors.docker_config import (
     TASK_LABEL,
     chown_config,
@@ -53,6 +53,7 @@ class DockerExecutor:
     def __init__(self, url: str | None = None, *, notice: Callable[[str], None] | None = None) -> None:
         self._engine = Engine(url)
         self._notice = notice or (lambda _: None)
+        self._outages = Outages(self._notice)
         self._stopped: set[str] = set()
         self.images = Images(self._engine)
 
@@ -125,9 +126,7 @@ class DockerExecutor:
         with self._engine.asking():
             found = await docker.containers.list(all=True, filters={"label": [label]})
         return [
-            TaskContainer(
-                {"container": each.id, "engine": self.url}, each["Labels"].get(TASK_LABEL, ""), each["State"]
-            )
+            TaskContainer({"container": each.id, "engine": self.url}, each["Labels"].get(TASK_LABEL, ""), each["State"])
             for each in found
         ]
 
@@ -138,7 +137,7 @@ class DockerExecutor:
         is nothing: `wait` says so. Close it (`contextlib.aclosing`) where it is not read to its end.
         """
         container = self._id(handle)
-        patience = Patience(self._notice)
+        patience = Patience(self._outages)
         while True:
             try:
                 async with aclosing(read_output(self._engine, container, cursor, follow=follow)) as chunks:
@@ -158,7 +157,7 @@ class DockerExecutor:
     async def wait(self, handle: Handle) -> Ended:
         """Return how the container ended, once it has; an engine that goes away meanwhile is waited for."""
         identity = self._id(handle)
-        patience = Patience(self._notice)
+        patience = Patience(self._outages)
         lost = False
         while True:
             try:

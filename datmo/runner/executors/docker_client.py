@@ -21,7 +21,7 @@ from datmo.errors import EngineUnreachable, RunnerError
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-__all__ = ["DEFAULT_URL", "DockerContainer", "DockerError", "Engine", "Patience", "engine_url", "sheltered"]
+__all__ = ["DEFAULT_URL", "DockerContainer", "DockerError", "Engine", "Outages", "Patience", "engine_url", "sheltered"]
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 
@@ -29,6 +29,7 @@ _CONNECTION_LOST = 900
 """The status that aiodocker gives to an error without an answer."""
 
 _PING_SECONDS = 15.0
+_WORTH_A_LINE = 4  # tries, 0.7 s: a break that is shorter is nobody's business
 
 
 def engine_url(url: str | None = None) -> str:
@@ -165,8 +166,8 @@ class Engine:
         return EngineUnreachable(f"no Docker engine answers at {self.url} ({reason})", hint=hint)
 
 
-class Patience:
-    """Waits, longer each time, for an engine that does not answer, and says so once an outage.
+class Outages:
+    """Tells of an engine that went away, once, however many wait for it.
 
     Parameters:
         notice: told in one line that there is something to wait for, and that it is over.
@@ -174,19 +175,43 @@ class Patience:
 
     def __init__(self, notice: Callable[[str], None]) -> None:
         self._notice = notice
+        self._told = False
+
+    def begins(self, why: Exception) -> None:
+        """Say that the engine is waited for."""
+        if not self._told:
+            self._told = True
+            self._notice(f"{why}; trying again until it does")
+
+    def ends(self) -> None:
+        """Say that it is back."""
+        if self._told:
+            self._told = False
+            self._notice("the Docker engine answers again")
+
+
+class Patience:
+    """Waits, longer each time, for an engine that does not answer.
+
+    Parameters:
+        outages: told of waits that are worth a line.
+    """
+
+    def __init__(self, outages: Outages) -> None:
+        self._outages = outages
         self._tries = 0
 
     async def wait(self, why: Exception) -> None:
         """Wait a while: 0.1 s at first, 5 s at most."""
-        if self._tries == 3:  # shorter ones are not worth a line
-            self._notice(f"{why}; trying again until it does")
-        await anyio.sleep(min(0.1 * 2**self._tries, 5.0))
-        self._tries = min(self._tries + 1, 10)
+        self._tries += 1
+        if self._tries == _WORTH_A_LINE:
+            self._outages.begins(why)
+        await anyio.sleep(min(0.05 * 2 ** min(self._tries, 7), 5.0))
 
     def over(self) -> None:
         """The engine has answered."""
-        if self._tries > 3:
-            self._notice("the Docker engine answers again")
+        if self._tries >= _WORTH_A_LINE:
+            self._outages.ends()
         self._tries = 0
 
 

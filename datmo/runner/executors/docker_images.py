@@ -89,8 +89,7 @@ class Images:
         with self._engine.asking():
             found = await docker.images.list(filters={"label": [label]})
         return [
-            ImageInfo(each["Id"], tuple(each["RepoTags"] or ()), each["Labels"] or {}, each["Size"])
-            for each in found
+            ImageInfo(each["Id"], tuple(each["RepoTags"] or ()), each["Labels"] or {}, each["Size"]) for each in found
         ]
 
     async def remove(self, name: str) -> bool:

@@ -72,9 +72,7 @@ class Records:
         raise RunnerError(f"the engine's answer is no record of output: stream {stream}")
 
 
-async def read_output(
-    engine: Engine, container: str, cursor: int, *, follow: bool
-) -> AsyncGenerator[Chunk, None]:
+async def read_output(engine: Engine, container: str, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
     """Yield the output of a container from record `cursor` on, until its end or that of the connection.
 
     Raises:
