@@ -69,7 +69,11 @@ def own_engine(folder: Path) -> Iterator[str]:
         raise EngineError(f"{folder} is too long a path for a socket; XDG_CACHE_HOME can name another place")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for the engine of another check to end", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         _clean_up(folder)
         if other := _engine_in_this_network():
             raise EngineError(f"a Docker engine runs already (process {other}), but does not answer")
@@ -167,9 +171,7 @@ def _engine_in_this_network() -> int | None:
     here = os.readlink("/proc/self/ns/net")
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            same = (process / "comm").read_text().strip() == "dockerd" and os.readlink(
-                process / "ns/net"
-            ) == here
+            same = (process / "comm").read_text().strip() == "dockerd" and os.readlink(process / "ns/net") == here
         except OSError:
             continue  # it ended meanwhile, or is not ours to look at
         if same:
@@ -179,9 +181,7 @@ def _engine_in_this_network() -> int | None:
 
 def _is_alive(pid: int) -> bool:
     try:
-        return (Path("/proc") / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[
-            0
-        ] != "Z"
+        return (Path("/proc") / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
@@ -189,7 +189,9 @@ def _is_alive(pid: int) -> bool:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Let no further Ctrl-C break off the tidying up."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:

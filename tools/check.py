@@ -34,12 +34,12 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true", help="test on every supported Python that is found")
     options, for_pytest = parser.parse_known_args(arguments)
-    signal.signal(signal.SIGTERM, _leave)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datmo-check"
     try:
         with engine(cache) as host:
