@@ -51,7 +51,5 @@ def engine() -> str:
 def base_image(engine: str) -> str:
     """The name of an image on the engine that has Python 3.11 and pip."""
     if not image_exists(engine, BASE_IMAGE):
-        pytest.fail(
-            f"the engine at {engine} has no {BASE_IMAGE}; `python3 tools/check.py` makes it", pytrace=False
-        )
+        pytest.fail(f"the engine at {engine} has no {BASE_IMAGE}; `python3 tools/check.py` makes it", pytrace=False)
     return BASE_IMAGE

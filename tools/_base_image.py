@@ -34,9 +34,7 @@ def provide(host: str, cache: Path, *, may_pull: bool) -> None:
     if may_pull and problem is None:
         return
     if reason := why_not_here():
-        raise EngineError(
-            f"the engine has no {NAME} and cannot pull it ({problem}); it is not made, as {reason}"
-        )
+        raise EngineError(f"the engine has no {NAME} and cannot pull it ({problem}); it is not made, as {reason}")
     tar = _root_file_system(cache)
     print(f"importing {NAME}", flush=True)
     import_image(host, tar, NAME, _CHANGES)

@@ -88,9 +88,7 @@ def _error_in(progress: bytes) -> str | None:
     return None
 
 
-def _request(
-    host: str, method: str, path: str, *, timeout: float, body: object = None, size: int = 0
-) -> bytes:
+def _request(host: str, method: str, path: str, *, timeout: float, body: object = None, size: int = 0) -> bytes:
     connection = _connection(host, timeout)
     try:
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(size)} if body else {}
@@ -111,7 +109,5 @@ def _connection(host: str, timeout: float) -> http.client.HTTPConnection:
     if address.scheme == "unix":
         return _UnixConnection(address.path, timeout)
     if address.scheme in {"tcp", "http"} and not os.environ.get("DOCKER_TLS_VERIFY"):
-        return http.client.HTTPConnection(
-            address.hostname or "localhost", address.port or 2375, timeout=timeout
-        )
+        return http.client.HTTPConnection(address.hostname or "localhost", address.port or 2375, timeout=timeout)
     raise EngineError("only unix:// and plain tcp:// addresses can be asked")

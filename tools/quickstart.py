@@ -46,30 +46,22 @@ class Demo:
     def datmo(self, *arguments: str) -> None:
         """Show a command, then run it."""
         print(f"\n$ {shlex.join(['datmo', *arguments])}", flush=True)
-        done = subprocess.run(
-            [str(self._program), *arguments], cwd=self._folder, stdin=subprocess.DEVNULL, check=False
-        )
+        done = subprocess.run([str(self._program), *arguments], cwd=self._folder, stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise Stopped(done.returncode)
 
     def newest(self, kind: str) -> str:
         """The id of the newest task or snapshot."""
         command = [str(self._program), kind, "ls", "--format", "json"]
-        done = subprocess.run(
-            command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
-        )
+        done = subprocess.run(command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
         if done.returncode:
             raise Stopped(done.returncode)
         return str(json.loads(done.stdout)[0]["id"])
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--folder", type=Path, help="where the example's project is made (default: a new folder)"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, help="where the example's project is made (default: a new folder)")
     options = parser.parse_args(arguments)
     try:
         program = install()
@@ -94,10 +86,7 @@ def install() -> Path:
     print(f"Installing Datmo into {venv}", flush=True)
     probe = f"import pip, sys; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
     python = str(venv / "bin" / "python")
-    if (
-        not venv.exists()
-        or subprocess.run([python, "-c", probe], capture_output=True, check=False).returncode
-    ):
+    if not venv.exists() or subprocess.run([python, "-c", probe], capture_output=True, check=False).returncode:
         make_venv(venv)
     pip_install(venv, str(ROOT))
     return venv / "bin" / "datmo"
@@ -111,9 +100,7 @@ def run(demo: Demo, folder: Path) -> None:
     if reason:
         print(f"The training runs as a process: {reason}")
     else:
-        print(
-            f"The training runs in a container: a Docker engine answers at {default_host()} and has {IMAGE}"
-        )
+        print(f"The training runs in a container: a Docker engine answers at {default_host()} and has {IMAGE}")
         (folder / "Dockerfile").write_text(dockerfile(folder), encoding="utf-8")
     demo.datmo("init", "--name", "iris", "--description", "first steps")
     try:
@@ -121,9 +108,7 @@ def run(demo: Demo, folder: Path) -> None:
     except Stopped as stopped:
         if reason or stopped.code != NOT_OF_THE_COMMAND:
             raise
-        print(
-            "\nThe container did not come up (see above). Without the Dockerfile the training is a process:"
-        )
+        print("\nThe container did not come up (see above). Without the Dockerfile the training is a process:")
         (folder / "Dockerfile").unlink()
         demo.datmo("task", "run", "python train.py")
     demo.datmo("snapshot", "create", "-m", "the first model", "--task-id", demo.newest("task"))
