@@ -1,0 +1,1 @@
+"""Capturing what a run depends on: code, environment and files."""
