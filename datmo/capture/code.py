@@ -1,0 +1,277 @@
+"""The project's code: captured as a commit, checked out again, read.
+
+A clean tree is known by HEAD's commit. Any other is a commit of ours, without parents and with a fixed author
+and time, so that the same content always has the same id; `code_commit` says what is in it. Whether two captures
+are the same is a matter of their trees and of the files kept outside git, never of the commit.
+
+In a folder inside a larger repository only that folder is captured: its clean code id is still HEAD's commit, of
+which a checkout writes that folder.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import pygit2
+
+from datmo.capture.code_cache import Cache
+from datmo.capture.code_checkout import Code, content_of, load, write_code
+from datmo.capture.code_commit import compose
+from datmo.capture.code_content import Work, collect
+from datmo.capture.code_pack import ObjectWriter
+from datmo.capture.code_refs import keep, kept_refs, move_head, read_head, remove_refs
+from datmo.capture.code_repository import Repository, git_errors, open_own, open_users
+from datmo.capture.code_scan import index_facts, scan
+from datmo.capture.code_tree import FOLDER, SUBMODULE, changed_tree, find, walk
+from datmo.capture.manifest import FileEntry
+from datmo.errors import CodeError
+from datmo.objects.store import ObjectStore
+
+__all__ = ["SIZE_LIMIT", "CodeCapture", "CodeRepository"]
+
+SIZE_LIMIT = 50 << 20
+"""Files above this size go to the object store unless HEAD has them."""
+
+_HASH = re.compile(r"[0-9a-f]{40}")
+
+
+class CodeCapture(NamedTuple):
+    """What was captured."""
+
+    code_id: str
+    """The commit: 40 hexadecimal digits."""
+    tree: str
+    """The tree of the project's folder."""
+    base: str | None
+    """HEAD's commit at that time, or None."""
+    large: tuple[FileEntry, ...]
+    """Files of the code that the object store keeps, not git."""
+    own_repository: bool
+    """Whether it lies in `.datmo/code.git`."""
+    notices: tuple[str, ...]
+    """What the user should know, a line each."""
+
+
+class CodeRepository:
+    """The code of one project. Keeps nothing open, so it may be used from several threads.
+
+    Parameters:
+        root: the project's folder.
+        datmo_dir: its `.datmo` folder.
+        project_id: the project's id, under which refs are kept.
+        size_limit: the size in bytes above which a file that HEAD does not have goes to the object store.
+    """
+
+    def __init__(self, root: Path, datmo_dir: Path, project_id: str, *, size_limit: int = SIZE_LIMIT) -> None:
+        self._root = root.absolute()
+        self._datmo_dir = datmo_dir.absolute()
+        self._project_id = project_id
+        self._size_limit = size_limit
+
+    def capture(self, store: ObjectStore) -> CodeCapture:
+        """Capture the code as the work tree has it; nothing is written where nothing is new.
+
+        Parameters:
+            store: where files go that are too large for git.
+
+        Raises:
+            CodeError: the repository cannot be used, or a file cannot be read.
+        """
+        repository = self._current()
+        with (
+            git_errors("the code cannot be captured"),
+            self._scratch() as scratch,
+            ObjectWriter(repository) as writer,
+        ):
+            head = repository.head()
+            base = None if head is None else repository.project_tree(head)
+            cache = Cache(self._datmo_dir / "cache" / "code")
+            facts = index_facts(repository, cache)
+            found = scan(repository, facts, cache)
+            work = Work(repository, self._root, base, writer, cache, self._size_limit, scratch)
+            content = collect(work, found, facts, store)
+            tree = changed_tree(repository.read_tree, lambda data: writer.add("tree", data), base, content.changes)
+            if head is not None and tree == base and not content.large:
+                code_id = head
+            else:
+                code_id = writer.add("commit", compose(tree, content.large)).hex()
+            writer.finish()
+            keep(repository, self._project_id, code_id)
+            cache.save()
+        return CodeCapture(code_id, tree.hex(), head, content.large, repository.own, content.notices)
+
+    def resolve(self, commit: str) -> CodeCapture:
+        """Find a commit that the user names, and keep it by a ref.
+
+        Parameters:
+            commit: a hash, in full or its beginning, or any other name that git gives to a commit.
+
+        Raises:
+            CodeError: there is no such commit, several have that name, or it lacks the project's folder.
+        """
+        for repository in self._repositories():
+            try:
+                found = repository.git.revparse_single(commit).peel(pygit2.Commit)
+            except pygit2.AmbiguousError as error:
+                raise CodeError(f"several commits begin with {commit!r}", hint="give more of the hash") from error
+            except (KeyError, ValueError, pygit2.GitError):
+                continue
+            code_id = str(found.id)
+            code = load(repository, code_id)
+            keep(repository, self._project_id, code_id)
+            base = None if code.ours else code_id
+            return CodeCapture(code_id, code.tree.hex(), base, code.large, repository.own, ())
+        raise CodeError(f"there is no commit {commit!r}", hint="`git log` lists the commits")
+
+    def checkout(self, code_id: str, to: Path, store: ObjectStore) -> tuple[str, ...]:
+        """Write captured code into a new folder.
+
+        Parameters:
+            code_id: the code, as `capture` or `resolve` gave it.
+            to: the folder; not there yet, or empty.
+            store: where its large files are.
+
+        Returns:
+            notices, a line each: what could not be brought back because it is not in the repository.
+
+        Raises:
+            CodeError: it is no longer there, or the folder cannot be written.
+        """
+        code = self._load(code_id)
+        with self._scratch() as scratch:
+            return write_code(code, self._root, to, store, scratch)
+
+    def files(self, code_id: str) -> Iterator[tuple[str, int, bytes]]:
+        """List captured code, ordered by the bytes of the paths.
+
+        Parameters:
+            code_id: the code.
+
+        Returns:
+            for each file its path, git's mode, and the id of its blob (20 bytes) or, for a large file, of its
+            object (32 bytes); for a submodule that of its commit.
+        """
+        code = self._load(code_id)
+        listed = [(path, leaf.mode, leaf.oid) for path, leaf in walk(code.repository.read_tree, code.tree)]
+        listed += [
+            (os.fsencode(entry.path), 0o100000 | entry.mode, bytes.fromhex(entry.object)) for entry in code.large
+        ]
+        for path, mode, oid in sorted(listed):
+            yield os.fsdecode(path), mode, oid
+
+    def read_file(self, code_id: str, path: str, store: ObjectStore | None = None) -> bytes | None:
+        """The bytes of one file of captured code, as a checkout writes them; of a link, its target.
+
+        Parameters:
+            code_id: the code.
+            path: the file's path in the project.
+            store: where to look for it if it is too large for git.
+
+        Returns:
+            its bytes, or None where there is no file with that path.
+        """
+        code = self._load(code_id)
+        for entry in code.large:
+            if entry.path == path and store is not None:
+                return store.read(entry.object)
+        found = find(code.repository.read_tree, code.tree, path)
+        if found is None or found.mode in {FOLDER, SUBMODULE}:
+            return None
+        with self._scratch() as scratch:
+            return content_of(code, self._root, path, found, scratch)
+
+    def open_file(self, code_id: str, path: str, store: ObjectStore) -> BinaryIO:
+        """Open one file of captured code for reading; of a link, its target.
+
+        Parameters:
+            code_id: the code.
+            path: the file's path in the project.
+            store: where to look for it if it is too large for git.
+
+        Raises:
+            CodeError: there is no such file in it.
+        """
+        for entry in self._load(code_id).large:
+            if entry.path == path:
+                return store.open(entry.object)
+        data = self.read_file(code_id, path)
+        if data is None:
+            raise CodeError(f"the code {code_id[:12]} has no file {path!r}")
+        return io.BytesIO(data)
+
+    def put_head(self, position: int, digest: str) -> None:
+        """Note how far the log has come, under `refs/datmo/<project id>/head`; never backwards."""
+        move_head(self._current(), self._project_id, position, digest)
+
+    def head(self) -> tuple[int, str] | None:
+        """The furthest position of the log that was noted, and its hash; None where none was."""
+        heads = (read_head(repository, self._project_id) for repository in self._repositories())
+        return max((head for head in heads if head is not None), default=None)
+
+    def missing(self, code_ids: Iterable[str]) -> list[str]:
+        """Which of these codes git no longer has in full, in the order given."""
+        repositories = self._repositories()
+        whole: set[bytes] = set()
+        return [code_id for code_id in code_ids if not any(_is_whole(git, code_id, whole) for git in repositories)]
+
+    def refs(self) -> list[str]:
+        """The refs of this project in the user's repository, sorted."""
+        repository = open_users(self._root)
+        return [] if repository is None else kept_refs(repository, self._project_id)
+
+    def remove_refs(self) -> None:
+        """Remove them all; the code that only they kept is git's to collect then."""
+        repository = open_users(self._root)
+        if repository is not None:
+            remove_refs(repository, self._project_id)
+
+    def _current(self) -> Repository:
+        repository = open_users(self._root) or open_own(self._root, self._datmo_dir, create=True)
+        if repository is None:
+            raise CodeError(f"{os.fspath(self._root)!r} has no repository")
+        return repository
+
+    def _repositories(self) -> list[Repository]:
+        """All that may hold captured code: a project may have got its git, or lost it, later on."""
+        found = (open_users(self._root), open_own(self._root, self._datmo_dir, create=False))
+        return [repository for repository in found if repository is not None]
+
+    def _load(self, code_id: str) -> Code:
+        if _HASH.fullmatch(code_id):
+            for repository in self._repositories():
+                if repository.has(bytes.fromhex(code_id)):
+                    return load(repository, code_id)
+        raise CodeError(
+            f"the code {code_id!r} is not in the repository", hint="was it fetched? `git fetch` may bring it"
+        )
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        folder = self._datmo_dir / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="code-", dir=folder, ignore_cleanup_errors=True) as name:
+            yield Path(name)
+
+
+def _is_whole(repository: Repository, code_id: str, whole: set[bytes]) -> bool:
+    """Whether a repository has a commit, its trees and their files; `whole` holds what is known to be there."""
+    if not _HASH.fullmatch(code_id) or not repository.has(bytes.fromhex(code_id)):
+        return False
+    try:
+        tree = load(repository, code_id).tree
+        if tree not in whole:
+            for _, leaf in walk(repository.read_tree, tree):
+                if leaf.mode != SUBMODULE and leaf.oid not in whole and not repository.has(leaf.oid):
+                    return False
+                whole.add(leaf.oid)
+            whole.add(tree)
+    except CodeError:
+        return False
+    return True

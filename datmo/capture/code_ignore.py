@@ -1,0 +1,65 @@
+"""`.datmoignore`: files that captures leave out, tracked or not, in the words of `.gitignore`, at any level.
+
+libgit2 does the matching. It is given a work tree of its own in which each `.datmoignore` is a `.gitignore`, and
+which knows of no other rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pygit2
+
+from datmo.capture.code_repository import git_errors
+
+__all__ = ["NAME", "IgnoreRules"]
+
+NAME = ".datmoignore"
+
+
+class IgnoreRules:
+    """The rules of all `.datmoignore` files of a project.
+
+    Parameters:
+        root: the project's folder.
+        paths: where such files may be, relative to it.
+        scratch: an empty folder, used while these rules are.
+    """
+
+    def __init__(self, root: Path, paths: Iterable[str], scratch: Path) -> None:
+        self._git: pygit2.Repository | None = None
+        found = {}
+        for path in sorted(paths):
+            try:
+                found[path] = (root / path).read_bytes()
+            except OSError:
+                continue
+        self.digest = hashlib.sha1(repr(found).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
+        """Another one for other rules."""
+        self.any = any(rules.strip() for rules in found.values())
+        """Whether there is any rule."""
+        if self.any:
+            self._git = _work_tree(found, scratch)
+
+    def match(self, path: str) -> bool:
+        """Whether a path is left out, by itself or with a folder above it."""
+        return self._git is not None and self._git.path_is_ignored(os.fsencode(path).decode(errors="replace"))
+
+
+def _work_tree(rules: dict[str, bytes], scratch: Path) -> pygit2.Repository:
+    tree, git = scratch / "tree", scratch / "git"
+    for folder in (tree, git / "objects", git / "refs"):
+        folder.mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/none\n")
+    (git / "config").write_text("[core]\n\texcludesFile = /dev/null\n")
+    for path, text in rules.items():
+        place = (tree / path).with_name(".gitignore")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text)
+    with git_errors(f"the {NAME} files cannot be used"):
+        repository = pygit2.Repository(os.fspath(git))
+        repository.workdir = os.fspath(tree)
+        return repository

@@ -1,0 +1,201 @@
+"""Finding what in a work tree is not as in HEAD.
+
+libgit2 does it for small work trees, within a millisecond or two. For large ones git is asked where it is
+installed, because it looks at files with several threads: 20,000 take libgit2 longer than all of `git status`. git
+gets an index of ours, a copy of the user's: in it, it notes which files it found unchanged, so that it reads them
+once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pygit2
+from pygit2.enums import DeltaStatus, DiffOption
+
+from datmo.capture.code_cache import Cache
+from datmo.capture.code_index import NOTHING, IndexFacts, index_key, read_index
+from datmo.capture.code_program import git_program, run_git
+from datmo.capture.code_repository import Repository, git_errors
+from datmo.capture.code_tree import Leaf
+
+__all__ = ["Scan", "index_facts", "scan"]
+
+_MANY_FILES = 2_000
+_MANY_BYTES = 32 << 20
+_UNUSED_S = 3600.0
+_OWN_FOLDER = ".datmo"
+
+
+class Scan(NamedTuple):
+    """What differs from HEAD; paths are relative to the project.
+
+    Parameters:
+        staged: what the index holds otherwise than HEAD; None for what it does not.
+        looked: paths at which the work tree differs from the index, or git keeps silent.
+        nested: folders with a repository of their own that nothing tracks.
+    """
+
+    staged: dict[str, Leaf | None]
+    looked: set[str]
+    nested: set[str]
+
+
+def index_facts(repository: Repository, cache: Cache) -> IndexFacts:
+    """What the user's index holds, with paths relative to the project."""
+    path = repository.folder / "index"
+    key = index_key(path)
+    if key is None or repository.own:
+        return NOTHING
+    facts = cache.facts(key)
+    if facts is None:
+        facts = read_index(path)
+        if not facts.plain and git_program() is not None:
+            facts = read_index(_index_copy(repository, cache, key, plain=True))._replace(plain=False)
+        cache.keep_facts(key, facts)
+    prefix = repository.prefix
+    return facts._replace(
+        unseen={name: skipped for path, skipped in facts.unseen.items() if (name := _inside(path, prefix))},
+        submodules={name: oid for path, oid in facts.submodules.items() if (name := _inside(path, prefix))},
+    )
+
+
+def scan(repository: Repository, facts: IndexFacts, cache: Cache) -> Scan:
+    """Compare HEAD, index and work tree of the project."""
+    many = facts.entries > _MANY_FILES or facts.size > _MANY_BYTES or repository.prefix or not facts.plain
+    if many and not repository.own and git_program() is not None:
+        found = _scan_with_git(repository, facts, cache)
+    else:
+        found = _scan_with_libgit2(repository)
+    prefix = repository.prefix
+    return Scan(
+        {name: leaf for path, leaf in found.staged.items() if (name := _inside(path, prefix))},
+        {name for path in found.looked if (name := _inside(path, prefix))} | set(facts.unseen),
+        {name for path in found.nested if (name := _inside(path, prefix))},
+    )
+
+
+def _inside(path: str, prefix: str) -> str | None:
+    """A path's name in the project, or None for what is not in it, or is Datmo's own."""
+    if not path.startswith(prefix):
+        return None
+    name = path[len(prefix) :]
+    return None if name == _OWN_FOLDER or name.startswith(f"{_OWN_FOLDER}/") else name
+
+
+def _scan_with_libgit2(repository: Repository) -> Scan:
+    with git_errors("the work tree cannot be compared with git's index"):
+        git = repository.git
+        index = git.index
+        head = repository.head()
+        looked: set[str] = set()
+        for entries in index.conflicts or ():
+            looked.update(os.fsdecode(entry.path) for entry in entries if entry is not None)
+        if head is None:
+            staged: dict[str, Leaf | None] = {
+                os.fsdecode(entry.path): Leaf(int(entry.mode), bytes(entry.id.raw)) for entry in index
+            }
+        else:
+            tree = git[head].peel(pygit2.Tree)
+            staged = dict(_of_index(index.diff_to_tree(tree)))
+        found = index.diff_to_workdir(
+            flags=DiffOption.INCLUDE_UNTRACKED
+            | DiffOption.RECURSE_UNTRACKED_DIRS
+            | DiffOption.INCLUDE_TYPECHANGE
+            | DiffOption.IGNORE_SUBMODULES
+            | DiffOption.SKIP_BINARY_CHECK
+        )
+        return Scan(staged, *_sorted_out([os.fsdecode(delta.new_file.raw_path) for delta in found.deltas], looked))
+
+
+def _of_index(diff: pygit2.Diff) -> Iterable[tuple[str, Leaf | None]]:
+    for delta in diff.deltas:
+        path = os.fsdecode(delta.new_file.raw_path)
+        if delta.status == DeltaStatus.DELETED:
+            yield path, None
+        elif delta.status != DeltaStatus.CONFLICTED:
+            yield path, Leaf(int(delta.new_file.mode), bytes(delta.new_file.id.raw))
+
+
+def _scan_with_git(repository: Repository, facts: IndexFacts, cache: Cache) -> Scan:
+    key = index_key(repository.folder / "index")
+    index = cache.folder / "index-none" if key is None else _index_copy(repository, cache, key, plain=not facts.plain)
+    arguments = [
+        "status",
+        "--porcelain=v2",
+        "-z",
+        "--untracked-files=all",
+        "--no-renames",
+        "--no-ahead-behind",
+    ]
+    arguments += ["--ignore-submodules=dirty"]
+    if repository.prefix:
+        arguments += ["--", f":(top,literal){repository.prefix}"]
+    output = run_git(
+        arguments,
+        folder=repository.folder,
+        work_tree=repository.top,
+        environ={"GIT_INDEX_FILE": index},
+        purpose="to find what has changed",
+    )
+    staged: dict[str, Leaf | None] = {}
+    paths: list[str] = []
+    for line in os.fsdecode(output).split("\0"):
+        if line.startswith("1 "):
+            # 1 XY submodule mode-of-HEAD -of-index -of-work-tree id-in-HEAD -in-index path
+            _, states, _, _, mode, _, _, oid, path = line.split(" ", 8)
+            if states[0] != ".":
+                staged[path] = Leaf(int(mode, 8), bytes.fromhex(oid)) if int(mode, 8) else None
+            if states[1] != ".":
+                paths.append(path)
+        elif line.startswith("u "):
+            paths.append(line.split(" ", 10)[10])
+        elif line.startswith("? "):
+            paths.append(line[2:])
+    return Scan(staged, *_sorted_out(paths, set()))
+
+
+def _sorted_out(paths: Iterable[str], looked: set[str]) -> tuple[set[str], set[str]]:
+    nested = set()
+    for path in paths:
+        if path.endswith("/"):
+            nested.add(path[:-1])
+        else:
+            looked.add(path)
+    return looked, nested
+
+
+def _index_copy(repository: Repository, cache: Cache, key: str, *, plain: bool) -> Path:
+    """Our copy of the user's index in that state, made if it is not there."""
+    path = cache.folder / f"index-{key}"
+    if path.exists():
+        return path
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    for old in cache.folder.glob("index-*"):
+        # Not one that a capture beside us may be about to use: git takes a missing index for an empty one.
+        if old.lstat().st_ctime < time.time() - _UNUSED_S:
+            old.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(prefix="copy-", dir=cache.folder)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        # With its time: a file as young as the index may have changed unseen.
+        shutil.copy2(repository.folder / "index", beside)
+        if plain:
+            run_git(
+                ["update-index", "--force-write-index"],
+                folder=repository.folder,
+                work_tree=repository.top,
+                environ={"GIT_INDEX_FILE": beside},
+                purpose="to read a split or sparse index",
+            )
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
