@@ -44,7 +44,7 @@ class EnvironmentCapture(NamedTuple):
         environment_id: 64 hexadecimal digits; the same for the same definition on the same platform.
         kind: `dockerfile`, `requirements`, `pyproject`, `conda` or `interpreter`.
         files: the names of the definition's files, and the objects that hold them.
-        platform: `system`, `machine` and, except for a Dockerfile, `python`.
+        platform: `system`, `machine` and, except for a Dockerfile, `implementation` and `python`.
         hardware: what the machine had; recorded, no part of the id.
         packages: for `interpreter`, its packages as `name==version`.
         described: which definition this is, and why, for people; one line.

@@ -25,8 +25,12 @@ def platform(*, in_container: bool) -> dict[str, str]:
     machine = _MACHINES.get(system.machine.lower(), system.machine.lower())
     if in_container:
         return {"system": "linux", "machine": machine}
-    python = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
-    return {"system": system.sysname.lower(), "machine": machine, "python": python}
+    return {
+        "system": system.sysname.lower(),
+        "machine": machine,
+        "implementation": sys.implementation.name,
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
 
 
 def hardware() -> dict[str, Any]:

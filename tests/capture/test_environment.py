@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -190,7 +191,8 @@ def test_a_dockerfiles_own_dockerignore_goes_before_the_projects(store: ObjectSt
 def test_other_kinds_are_of_the_python_that_runs_them(store: ObjectStore, root: Path) -> None:
     put(root, {"requirements.txt": "six\n"})
     capture = capture_environment(store, root)
-    assert set(capture.platform) == {"system", "machine", "python"}
+    assert set(capture.platform) == {"system", "machine", "implementation", "python"}
+    assert capture.platform["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert capture.hardware["cpus"] >= 1
     assert capture.hardware["memory"] > 0
 
