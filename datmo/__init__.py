@@ -12,7 +12,11 @@ __version__ = "0.1.0"
 __all__ = ["Project", "__version__", "config", "init", "open", "session", "snapshot", "task"]
 
 if TYPE_CHECKING:
-    from datmo import config, session, snapshot, task
+    # Not `from datmo import …`: a type checker finds no submodule in the very module that it is reading.
+    import datmo.config as config  # noqa: PLR0402
+    import datmo.session as session  # noqa: PLR0402
+    import datmo.snapshot as snapshot  # noqa: PLR0402
+    import datmo.task as task  # noqa: PLR0402
     from datmo.project import Project, init, open  # noqa: A004
 else:
 
