@@ -74,9 +74,7 @@ def pip_requirements(environment: CondaEnvironment, name: str) -> list[str]:
         EnvironmentInvalid: it asks for what only conda has.
     """
     wanted = [match for spec in environment.packages if (match := _SPEC.match(spec)) is not None]
-    wanted = [
-        match for match in wanted if match["name"].lower() not in ("python", "pip", "setuptools", "wheel")
-    ]
+    wanted = [match for match in wanted if match["name"].lower() not in ("python", "pip", "setuptools", "wheel")]
     only_conda = sorted(match["name"] for match in wanted if _ONLY_CONDA.fullmatch(match["name"]))
     if only_conda:
         raise EnvironmentInvalid(
@@ -107,9 +105,7 @@ def _unreadable(name: str, line: str) -> EnvironmentInvalid:
 def _python(packages: list[str]) -> str | None:
     """Return the version of Python that is asked for, `3.11`, where one is."""
     for spec in packages:
-        if (
-            found := re.fullmatch(r"(?:[\w./-]+::)?python *={1,2} *(\d+\.\d+)(?:[.=*].*)?", spec)
-        ) is not None:
+        if (found := re.fullmatch(r"(?:[\w./-]+::)?python *={1,2} *(\d+\.\d+)(?:[.=*].*)?", spec)) is not None:
             return found[1]
     return None
 

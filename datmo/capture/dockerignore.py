@@ -46,9 +46,7 @@ def _rule(line: str) -> tuple[re.Pattern[str], bool]:
     brings_back = line.startswith("!")
     pattern = line[1:].strip() if brings_back else line
     if not pattern:
-        raise EnvironmentInvalid(
-            ".dockerignore has a line that holds only '!'", hint="give a pattern after it"
-        )
+        raise EnvironmentInvalid(".dockerignore has a line that holds only '!'", hint="give a pattern after it")
     # Docker takes off one leading slash, after cleaning: `/x` and `x` both mean x in the context's root.
     pattern = re.sub("^/+", "", posixpath.normpath(pattern))
     return pattern_regex(pattern, whose=".dockerignore"), not brings_back
@@ -75,9 +73,7 @@ def pattern_regex(pattern: str, *, whose: str) -> re.Pattern[str]:
     try:
         return re.compile(f"(?:{''.join(parts)})(?:/|\\Z)", re.DOTALL)
     except re.error as error:
-        raise EnvironmentInvalid(
-            f"{whose} has a pattern that cannot be read: {pattern!r} ({error.msg})"
-        ) from error
+        raise EnvironmentInvalid(f"{whose} has a pattern that cannot be read: {pattern!r} ({error.msg})") from error
 
 
 def _translate(pattern: str, at: int) -> tuple[str, int]:

@@ -121,9 +121,7 @@ def _given(root: Path, definition: Path) -> _Found:
         found = _in_folder(root, path)
         if found is None:
             names = ", ".join(_IN_THE_ROOT)
-            raise EnvironmentInvalid(
-                f"{str(definition)!r} holds no environment", hint=f"put one there: {names}"
-            )
+            raise EnvironmentInvalid(f"{str(definition)!r} holds no environment", hint=f"put one there: {names}")
         return found
     if not path.is_file():
         raise EnvironmentInvalid(

@@ -49,9 +49,7 @@ class _Entry(NamedTuple):
     open: Callable[[], BinaryIO]
 
 
-def image_key(
-    environment_id: str, dockerfile: bytes, dockerignore: bytes | None, files: Iterable[CodeFile]
-) -> str:
+def image_key(environment_id: str, dockerfile: bytes, dockerignore: bytes | None, files: Iterable[CodeFile]) -> str:
     """Return the key of the image that a Dockerfile makes of captured code: 64 hexadecimal digits.
 
     Parameters:

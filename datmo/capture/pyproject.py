@@ -66,9 +66,7 @@ def lock_pins(content: bytes, name: str) -> list[str]:
     versions: dict[str, set[str]] = {}
     for package in table.get("package", table.get("packages", [])):
         source = package.get("source", {})
-        elsewhere = source.get("type") in _NOT_FROM_AN_INDEX or _NOT_FROM_AN_INDEX & (
-            source.keys() | package.keys()
-        )
+        elsewhere = source.get("type") in _NOT_FROM_AN_INDEX or _NOT_FROM_AN_INDEX & (source.keys() | package.keys())
         if "version" in package and not elsewhere:
             versions.setdefault(package["name"], set()).add(package["version"])
     return sorted(f"{package}=={found.pop()}" for package, found in versions.items() if len(found) == 1)

@@ -20,9 +20,7 @@ __all__ = ["ReadFile", "Requirements", "read_requirements"]
 ReadFile = Callable[[str], bytes | None]
 """Reads a file by its path relative to the project's root; None where there is none."""
 
-_PULLS_IN = re.compile(
-    r"(?P<option>--requirement|--constraint|-r|-c)(?:\s*=\s*|\s+|(?<=-[rc]))(?P<path>\S+)\Z"
-)
+_PULLS_IN = re.compile(r"(?P<option>--requirement|--constraint|-r|-c)(?:\s*=\s*|\s+|(?<=-[rc]))(?P<path>\S+)\Z")
 _EDITABLE = re.compile(r"(?:--editable|-e)(?:\s*=\s*|\s+)(?P<what>.+)\Z")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LOCAL = re.compile(r"(?P<path>[^\[;]+)(?:\[(?P<extras>[^\]]*)\])?")
@@ -72,9 +70,7 @@ class _Reader:
         if name not in self.installed:
             self.installed[name] = b""
             lines = [self._line(name, line) for line in _logical_lines(content)]
-            self.installed[name] = "".join(f"{line}\n" for line in lines if line).encode(
-                errors="surrogateescape"
-            )
+            self.installed[name] = "".join(f"{line}\n" for line in lines if line).encode(errors="surrogateescape")
 
     def _keep(self, name: str, whose: str) -> bytes:
         content = self._read(name)
@@ -87,9 +83,7 @@ class _Reader:
         """Take in what a line names; return it as an installer gets it."""
         if (pulled := _PULLS_IN.match(line)) is not None:
             if _REMOTE.match(pulled["path"]):
-                self.notices.append(
-                    f"{name} pulls in {pulled['path']}, which is not kept with the environment"
-                )
+                self.notices.append(f"{name} pulls in {pulled['path']}, which is not kept with the environment")
                 return line
             self.follow(_inside(name, posixpath.join(posixpath.dirname(name), pulled["path"])), name)
             return line
@@ -115,9 +109,7 @@ class _Reader:
             self.notices.append(f"{name}: `{line}` is left out: it installs a folder of the project")
             return ""
         self.kept[project] = content
-        self.notices.append(
-            f"{name}: of `{line}` only the dependencies are installed: a task runs its own code"
-        )
+        self.notices.append(f"{name}: of `{line}` only the dependencies are installed: a task runs its own code")
         return "\n".join(project_dependencies(content, [extra for extra in extras if extra]))
 
 

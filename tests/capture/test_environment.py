@@ -116,9 +116,7 @@ def test_a_folder_may_be_given_that_holds_the_definition(store: ObjectStore, roo
     assert (capture.kind, capture.definition) == ("requirements", "environments/cpu/requirements.txt")
 
 
-def test_a_definition_outside_the_project_keeps_its_bare_name(
-    store: ObjectStore, root: Path, tmp_path: Path
-) -> None:
+def test_a_definition_outside_the_project_keeps_its_bare_name(store: ObjectStore, root: Path, tmp_path: Path) -> None:
     put(root, {".dockerignore": "data\n"})
     put(tmp_path, {"elsewhere/Dockerfile": DOCKERFILE})
     capture = capture_environment(store, root, tmp_path / "elsewhere" / "Dockerfile")
@@ -255,9 +253,7 @@ def test_other_lines_reach_the_installer_as_they_are(store: ObjectStore, root: P
     text = "# needed\n" + "\n".join(kept).replace(" --hash", " \\\n    --hash") + "\n"
     put(root, {"requirements.txt": text})
     capture = capture_environment(store, root)
-    assert [
-        " ".join(line.split()) for line in lines(planned(store, capture).files["requirements.txt"])
-    ] == kept
+    assert [" ".join(line.split()) for line in lines(planned(store, capture).files["requirements.txt"])] == kept
     assert capture.notices == (
         "requirements.txt pulls in https://example.org/more.txt, which is not kept with the environment",
     )
@@ -284,9 +280,7 @@ def test_a_file_that_powershell_wrote_is_read(store: ObjectStore, root: Path) ->
         ("pylock.toml", 'lock-version = "1.0"\n[[packages]]\nname = "six"\nversion = "1.16.0"\n'),
     ],
 )
-def test_a_lock_beside_a_pyproject_gives_the_versions(
-    store: ObjectStore, root: Path, name: str, text: str
-) -> None:
+def test_a_lock_beside_a_pyproject_gives_the_versions(store: ObjectStore, root: Path, name: str, text: str) -> None:
     put(root, {"pyproject.toml": PYPROJECT})
     without = capture_environment(store, root)
     assert without.described == "pyproject.toml (no lock found)"
@@ -352,12 +346,8 @@ def test_what_only_conda_has_is_refused_with_a_way_out(store: ObjectStore, root:
     assert raised.value.hint == "install micromamba or conda, or give a Dockerfile"
 
 
-@pytest.mark.parametrize(
-    "line", ["dependencies: [six, toml]", "variables:\n  A: b", "dependencies:\n  - {a: b}"]
-)
-def test_yaml_beyond_the_usual_lists_is_refused_not_guessed_at(
-    store: ObjectStore, root: Path, line: str
-) -> None:
+@pytest.mark.parametrize("line", ["dependencies: [six, toml]", "variables:\n  A: b", "dependencies:\n  - {a: b}"])
+def test_yaml_beyond_the_usual_lists_is_refused_not_guessed_at(store: ObjectStore, root: Path, line: str) -> None:
     put(root, {"environment.yml": f"name: iris\n{line}\n"})
     with pytest.raises(EnvironmentInvalid, match="a line that is not understood"):
         capture_environment(store, root)

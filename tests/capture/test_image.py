@@ -27,9 +27,7 @@ REGULAR, PROGRAM, LINK, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o160000
 DOCKERFILE = b"FROM scratch\nCOPY src *.toml /app/\n"
 ENVIRONMENT = "e" * 64
 
-names = st.sampled_from(
-    ["a.py", "src/a.py", "src/sub/b", "srcx", "x.toml", "sub/x.toml", "data/big", "\udce9.toml"]
-)
+names = st.sampled_from(["a.py", "src/a.py", "src/sub/b", "srcx", "x.toml", "sub/x.toml", "data/big", "\udce9.toml"])
 contents = st.tuples(st.sampled_from([REGULAR, PROGRAM]), st.binary(max_size=3))
 trees = st.dictionaries(names, contents)
 
@@ -80,9 +78,9 @@ def test_what_dockerignore_leaves_out_is_as_if_it_were_not_there(tree: Tree, ign
     rules = "".join(f"{path}\n" for path in ignored).encode(errors="surrogateescape")
     kept = {path: entry for path, entry in tree.items() if path not in ignored}
     assert key(tree, dockerignore=rules) == key(kept)
-    assert set(unpacked(context(kept))) - {".dockerignore"} == set(
-        unpacked(context(tree, dockerignore=rules))
-    ) - {".dockerignore"}
+    assert set(unpacked(context(kept))) - {".dockerignore"} == set(unpacked(context(tree, dockerignore=rules))) - {
+        ".dockerignore"
+    }
 
 
 @given(tree=trees)
@@ -208,9 +206,7 @@ async def image_files(docker: aiodocker.Docker, image: str) -> dict[str, set[str
 
 async def build(docker: aiodocker.Docker, built: BuildContext) -> str:
     tar = io.BytesIO(b"".join(built.chunks))
-    lines = await docker.images.build(
-        fileobj=tar, encoding="identity", path_dockerfile=built.dockerfile, forcerm=True
-    )
+    lines = await docker.images.build(fileobj=tar, encoding="identity", path_dockerfile=built.dockerfile, forcerm=True)
     return str(next(line["aux"]["ID"] for line in lines if "aux" in line))
 
 
@@ -234,9 +230,7 @@ async def test_whatever_an_engine_copies_is_in_the_key(engine: str) -> None:
         copied = await image_files(docker, image)
     for n, source in enumerate(COPIES):
         dockerfile = f"FROM scratch\nCOPY {source} /out/\n".encode()
-        named = {
-            path for path in TREE if key({**tree, path: (REGULAR, b"")}, dockerfile) != key(tree, dockerfile)
-        }
+        named = {path for path in TREE if key({**tree, path: (REGULAR, b"")}, dockerfile) != key(tree, dockerfile)}
         if source.startswith("link"):
             assert copied[str(n)] < named == set(TREE)
         else:
@@ -244,9 +238,7 @@ async def test_whatever_an_engine_copies_is_in_the_key(engine: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_dockerignore_leaves_out_what_the_docker_program_leaves_out(
-    engine: str, tmp_path: Path
-) -> None:
+async def test_dockerignore_leaves_out_what_the_docker_program_leaves_out(engine: str, tmp_path: Path) -> None:
     own = "\n!always\nDockerfile\n.dockerignore\n"
     async with aiodocker.Docker(url=engine) as docker:
         for rules in RULES:
