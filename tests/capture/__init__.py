@@ -1,0 +1,1 @@
+"""Capturing code, environment and files."""
