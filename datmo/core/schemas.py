@@ -28,6 +28,7 @@ CURRENT: dict[str, int] = dict.fromkeys(
         "task.created",
         "task.started",
         "task.output",
+        "task.output_limited",
         "task.stop_requested",
         "task.finished",
         "task.failed",

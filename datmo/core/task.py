@@ -18,6 +18,7 @@ __all__ = [
     "create",
     "end",
     "evolve",
+    "limit_output",
     "output",
     "start",
 ]
@@ -87,6 +88,11 @@ def output(task_id: str, start_at: int, end_at: int, frames: bytes) -> NewEvent:
     )
 
 
+def limit_output(task_id: str, limit: int) -> NewEvent:
+    """Say that no more output is recorded, while the task runs on."""
+    return NewEvent(f"task/{task_id}", "task.output_limited", {"limit": limit})
+
+
 def end(task_id: str, ended: TaskEnded, *, stopped: bool) -> NewEvent:
     """Decide as what a task ends.
 
@@ -124,6 +130,8 @@ def evolve(state: State | None, event: Event) -> State | None:
             return {**state, "output_cursor": data["end"], "output_size": state["output_size"] + data["size"]}
         case "task.started":
             return {**state, **data, "status": "RUNNING", "started_at": event.recorded_us}
+        case "task.output_limited":
+            return {**state, "output_limited": 1}
         case "task.stop_requested":
             return {**state, "stop_requested": 1}
         case _ if event.type in ENDED and state["status"] not in ENDED.values():
@@ -140,6 +148,7 @@ def _created(event: Event) -> State:
         "runs_on": None,
         "output_cursor": 0,
         "output_size": 0,
+        "output_limited": 0,
         "exit_code": None,
         "reason": None,
         "results": {},

@@ -133,8 +133,11 @@ def _plan(workspace: Workspace, environment: Row, code_id: str) -> _Plan:
     dockerfile = definition[environment["definition"]]
     ignore = None if environment["dockerignore"] is None else definition[environment["dockerignore"]]
     files = list(workspace.code.files(code_id))
+    large = {path: content.hex() for path, _, content in files if len(content) == 32}
 
     def open_file(path: str) -> BinaryIO:
+        if path in large:
+            return workspace.store.open(large[path])
         return io.BytesIO(workspace.code.read_file(code_id, path, workspace.store) or b"")
 
     return _Plan(
@@ -147,17 +150,19 @@ def _plan_on_base(environment: Row, definition: Mapping[str, bytes]) -> _Plan:
     """Plan an image for an environment without a Dockerfile: its packages, on the base image of its Python."""
     from datmo.capture.image import build_context, image_key
 
-    python = environment["platform"].get("python", f"{sys.version_info.major}.{sys.version_info.minor}")
-    lines = [f"FROM python:{'.'.join(python.split('.')[:2])}-slim"]
-    files: dict[str, bytes] = {}
-    if environment["kind"] != "interpreter":
-        from datmo.capture.installation import installation
+    from datmo.capture.installation import installation
 
-        plan = installation(environment["kind"], environment["definition"], definition)
-        files = dict(plan.files)
-        constraints = f" -c {plan.constraints}" if plan.constraints else ""
-        lines += ["COPY . /tmp/environment", "WORKDIR /tmp/environment"]
-        lines += [f"RUN pip install --no-cache-dir -r {plan.requirements}{constraints}", "WORKDIR /"]
+    plan = installation(environment["kind"], environment["definition"], definition)
+    python = plan.python or environment["platform"]["python"]
+    constraints = f" -c {plan.constraints}" if plan.constraints else ""
+    lines = (
+        f"FROM python:{python}-slim",
+        "COPY . /tmp/environment",
+        "WORKDIR /tmp/environment",
+        f"RUN pip install --no-cache-dir -r {plan.requirements}{constraints}",
+        "WORKDIR /",
+    )
+    files = plan.files
     dockerfile = "\n".join([*lines, ""]).encode()
     listed = [(name, 0o100644, content) for name, content in sorted(files.items())]
     return _Plan(

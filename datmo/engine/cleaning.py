@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from datmo.engine.executors import Executors
 from datmo.engine.workspace import Workspace
 from datmo.errors import EngineUnreachable, Refused
 from datmo.projections import tasks
-from datmo.runner.executors.docker import DockerExecutor
+from datmo.projections.content import ENVIRONMENTS
+
+if TYPE_CHECKING:
+    from datmo.runner.executors.docker import DockerExecutor
 
 __all__ = ["Cleaning"]
 
@@ -58,10 +61,14 @@ class Cleaning:
         await self._workspace.in_thread(self._workspace.code.remove_refs)
 
     async def _on_engine(self) -> _OnEngine | None:
+        environments = await self._workspace.query(ENVIRONMENTS.select)
+        builds = [build for environment in environments for build in environment["builds"].values()]
+        if not any(build["image_id"] for build in builds):
+            return None  # nothing was ever built, so no engine has to be asked
         try:
             docker = await self._executors.docker()
         except EngineUnreachable:
-            return None  # nothing can be there that could be removed now
+            return None  # what an engine that is away has can only be removed when it is back
         label = f"datmo.project={self._workspace.project_id}"
         images = await docker.images.list(label)
         return _OnEngine(docker, [tag for image in images for tag in image.tags])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from datmo.eventlog.log import EventLog
 from datmo.projections import project as view
 from datmo.projections import tasks as task_view
 from datmo.projections.all import SCHEMAS, VIEWS
+from datmo.runner.folders import remove_tree
 
 if TYPE_CHECKING:
     from datmo.engine.cleaning import Cleaning
@@ -216,7 +216,7 @@ async def cleanup(home: str | os.PathLike[str] | None = None, *, notice: Notice 
         plan = await project.cleanup_plan()
         await project._clean_outside()
         folder = project.home / FOLDER
-    await anyio.to_thread.run_sync(_remove, folder)
+    await anyio.to_thread.run_sync(remove_tree, folder)
     return plan
 
 
@@ -227,14 +227,6 @@ def _make_folder(folder: Path) -> None:
         beside = folder / f".gitignore.{new_id()}"
         beside.write_text("*\n")
         beside.replace(ignore)
-
-
-def _remove(folder: Path) -> None:
-    def writable(function: Callable[[str], object], path: str, _: object) -> None:
-        os.chmod(os.path.dirname(path), 0o700)  # objects are read-only
-        function(path)
-
-    shutil.rmtree(folder, onerror=writable)
 
 
 async def files_of(home: str | None, collection_id: str | None, mode: str) -> list[IO[Any]]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
-import anyio.to_thread
 
 from datmo.core import task as rules
 from datmo.core.ids import new_id, short
@@ -27,7 +24,6 @@ from datmo.projections import tasks as view
 from datmo.projections.projection import Row
 from datmo.runner.executors.base import PortMapping, RunSpec
 from datmo.runner.supervisor import Live, Supervisor
-from datmo.runner.witness import FileLock
 
 if TYPE_CHECKING:
     from datmo.capture.collect import Stamp
@@ -194,25 +190,17 @@ class Tasks:
             ports=ports,
             gpus=gpus,
         )
-        before = await workspace.in_thread(lambda: _make_folders(workspace, spec, prepared.code_id))
-        lock = FileLock(folder / "lock")
-        await anyio.to_thread.run_sync(lock.try_acquire)  # nobody else knows this folder yet
-        try:
-            supervisor = Supervisor(
-                log=workspace.log,
-                store=workspace.store,
-                executor=await self._executors.get(prepared.placement.executor),
-                spec=spec,
-                runs_on=prepared.place.described,
-                before=before,
-                live=live,
-                notices=notices,
-            )
-            await supervisor.run()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lock.release)
-                await anyio.to_thread.run_sync(_remove_folder, folder)
+        supervisor = Supervisor(
+            log=workspace.log,
+            store=workspace.store,
+            executor=await self._executors.get(prepared.placement.executor),
+            spec=spec,
+            runs_on=prepared.place.described,
+            check_out=lambda: _check_out(workspace, spec, prepared.code_id),
+            live=live,
+            notices=notices,
+        )
+        await supervisor.run()
 
     async def ls(
         self, *, session_id: str | None = None, filter: str | None = None, limit: int | None = None
@@ -285,14 +273,9 @@ def _gpus(prepared: _Prepared, gpu: bool) -> str | None:
     return "all" if gpu and prepared.environment["hardware"].get("gpus") else None
 
 
-def _make_folders(workspace: Workspace, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
+def _check_out(workspace: Workspace, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
     from datmo.capture.collect import stamp_tree
 
-    spec.folder.mkdir(parents=True)
     spec.files.mkdir()
     workspace.code.checkout(code_id, spec.code, workspace.store)
     return stamp_tree(spec.code)
-
-
-def _remove_folder(folder: Path) -> None:
-    shutil.rmtree(folder)

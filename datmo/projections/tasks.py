@@ -35,6 +35,7 @@ TASKS = Projection(
         "handle": "JSON",
         "output_cursor": "INTEGER",
         "output_size": "INTEGER",
+        "output_limited": "INTEGER",
         "exit_code": "INTEGER",
         "reason": "TEXT",
         "notices": "JSON",
@@ -45,7 +46,7 @@ TASKS = Projection(
         "deleted": "INTEGER",
         "position": "INTEGER",
     },
-    types=("task.created", "task.started", "task.output", "task.stop_requested", *task.ENDED),
+    types=("task.created", "task.started", "task.output", "task.output_limited", "task.stop_requested", *task.ENDED),
     fold=task.evolve,
     indexes=(
         "CREATE INDEX {table}_order ON {table} (position)",

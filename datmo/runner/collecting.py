@@ -26,19 +26,24 @@ class Leftovers(NamedTuple):
     """What a run left, stored.
 
     Attributes:
-        collection_id: the file collection.
+        collection_id: the file collection; None where nothing could be collected.
         files, size: how many files, and their bytes.
         stats: what `stats.json` says.
         config: what `config.json` says.
         notices: what was left out, and why.
     """
 
-    collection_id: str
+    collection_id: str | None
     files: int
     size: int
     stats: dict[str, Any]
     config: dict[str, Any]
     notices: tuple[str, ...]
+
+    @classmethod
+    def none(cls, *notices: str) -> Leftovers:
+        """Return what a run left that never started, or whose files could not be read."""
+        return cls(None, 0, 0, {}, {}, notices)
 
 
 def collect(store: ObjectStore, spec: RunSpec, before: Mapping[str, Stamp]) -> Leftovers:

@@ -6,7 +6,7 @@ What it records is in this order, and whoever comes after a crash reads from it 
 2. `task.started`: the handle that finds what runs.
 3. `task.output`, again and again: a part of the record, from where the last one ended.
 4. `files.stored` and `task.finished`, `.failed` or `.stopped`, in one append: what it left and how it ended.
-5. Only then is the container, or the keeper's folder, removed.
+5. Only then is the container removed, and the task's folder.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from datmo.capture.collect import Stamp
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.frames import LineJoiner, split_frames
-from datmo.errors import StartFailed
+from datmo.errors import DatmoError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
+from datmo.runner.folders import remove_tree
 from datmo.runner.results import ResultLines
+from datmo.runner.witness import FileLock
 
 __all__ = ["Live", "Supervisor"]
 
@@ -48,7 +50,7 @@ class Supervisor:
         executor: where the task runs.
         spec: what is run.
         runs_on: the image or interpreter, for the record.
-        before: the stamps of the checkout before the run.
+        check_out: makes the task's folders and returns the stamps of its checkout; runs in a thread.
         live: called with output as it comes.
         notices: what was already said to the user about this run; what the run itself gives is added.
     """
@@ -58,11 +60,12 @@ class Supervisor:
     executor: Executor
     spec: RunSpec
     runs_on: str
-    before: Mapping[str, Stamp]
+    check_out: Callable[[], Mapping[str, Stamp]]
     live: Live | None = None
     notices: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._before: Mapping[str, Stamp] = {}
         self._cursor = 0
         self._recorded = 0
         self._results = ResultLines()
@@ -92,24 +95,45 @@ class Supervisor:
                 raise
 
     async def _supervise(self) -> None:
+        folder = self.spec.folder
+        await anyio.to_thread.run_sync(lambda: folder.mkdir(parents=True))
+        lock = FileLock(folder / "lock")
+        await anyio.to_thread.run_sync(lock.try_acquire)  # nobody else knows this folder yet
         try:
+            handle = await self._start()
+            if handle is not None:
+                await self._until_end(handle)
+            await anyio.to_thread.run_sync(remove_tree, folder)
+        finally:
+            await anyio.to_thread.run_sync(lock.release)
+
+    async def _start(self) -> Handle | None:
+        """Start the task; None where it could not be started, which is recorded then."""
+        try:
+            self._before = await anyio.to_thread.run_sync(self.check_out)
             handle = await self.executor.start(self.spec)
-        except StartFailed as error:
-            await self._record_end(Ended(error.code, str(error)))
-            return
-        await self.log.append(rules.start(self.spec.task_id, {"handle": dict(handle), "runs_on": self.runs_on}))
+        except DatmoError as error:
+            code = error.code if isinstance(error, StartFailed) else error.exit_code
+            await self._record_end(Ended(code, str(error)), Leftovers.none())
+            return None
+        started = rules.TaskStarted(handle=dict(handle), runs_on=self.runs_on)
+        await self.log.append(rules.start(self.spec.task_id, started))
+        return handle
+
+    async def _until_end(self, handle: Handle) -> None:
+        task_id = self.spec.task_id
         async with anyio.create_task_group() as workers:
-            workers.start_soon(self._obey_requests, name=f"stop requests of task {self.spec.task_id}")
-            workers.start_soon(self._stop_when_asked, handle, name=f"stopping of task {self.spec.task_id}")
             followed = anyio.Event()
-            workers.start_soon(self._follow, handle, followed, name=f"output of task {self.spec.task_id}")
+            workers.start_soon(self._follow, handle, followed, name=f"output of task {task_id}")
+            workers.start_soon(self._hear_requests, name=f"stop requests of task {task_id}")
+            workers.start_soon(self._stop_when_asked, handle, name=f"stopping of task {task_id}")
             ended = await self.executor.wait(handle)
             with anyio.move_on_after(_DRAIN):
                 await followed.wait()
             workers.cancel_scope.cancel()
         # Following ends without an unterminated last line; this reading has it.
         await self._take(handle, follow=False)
-        await self._record_end(ended)
+        await self._record_end(ended, await self._collect())
         await self.executor.remove(handle)
 
     async def _follow(self, handle: Handle, followed: anyio.Event) -> None:
@@ -117,55 +141,59 @@ class Supervisor:
         followed.set()
 
     async def _take(self, handle: Handle, *, follow: bool) -> None:
-        async with aclosing(self.executor.output(handle, self._cursor, follow=follow)) as chunks:  # type: ignore[type-var]
+        async with aclosing(self.executor.output(handle, self._cursor, follow=follow)) as chunks:
             async for chunk in chunks:
-                await self._record_output(chunk)
+                # Whole or not at all, so that the cursors here and in the log cannot part.
+                with anyio.CancelScope(shield=True):
+                    await self._record_output(chunk)
 
     async def _record_output(self, chunk: Chunk) -> None:
-        if self._recorded < self.spec.output_limit:
-            event = rules.output(self.spec.task_id, self._cursor, chunk.cursor, chunk.frames)
-            # Shielded, so that the cursor here and in the log cannot part.
-            with anyio.CancelScope(shield=True):
-                await self.log.append(event, durable=False)
-                self._cursor = chunk.cursor
+        task_id, limit = self.spec.task_id, self.spec.output_limit
+        if self._recorded < limit:
+            await self.log.append(rules.output(task_id, self._cursor, chunk.cursor, chunk.frames), durable=False)
             self._recorded += len(chunk.frames)
-        else:
-            self._cursor = chunk.cursor
+            if self._recorded >= limit:
+                await self.log.append(rules.limit_output(task_id, limit))
+        self._cursor = chunk.cursor
         self._results.feed(chunk.frames)
         if self.live is not None:
             for stream, data in split_frames(chunk.frames):
                 await self.live(stream, data)
 
-    async def _obey_requests(self) -> None:
+    async def _hear_requests(self) -> None:
         stream = f"task/{self.spec.task_id}"
-        async with aclosing(self.log.follow(after=0, stream=stream, types=["task.stop_requested"])) as requests:  # type: ignore[type-var]
-            async for _ in requests:
-                self._stop.set()
+        async for _ in self.log.follow(after=0, stream=stream, types=["task.stop_requested"]):
+            self._stop.set()
 
     async def _stop_when_asked(self, handle: Handle) -> None:
         await self._stop.wait()
         self._stopping = True
         await self.executor.stop(handle, grace=_GRACE)
 
-    async def _record_end(self, ended: Ended) -> None:
-        task_id = self.spec.task_id
-        left = await self._collect()
-        results = {**self._results.results(), **left.stats}
+    async def _record_end(self, ended: Ended, left: Leftovers) -> None:
+        events = []
+        if left.collection_id is not None:
+            stored = {"count": left.files, "size": left.size}
+            events.append(NewEvent(f"files/{left.collection_id}", "files.stored", stored))
         data = rules.TaskEnded(
             exit_code=ended.exit_code,
             reason=ended.reason,
             ended_us=ended.ended_us,
-            results=results,
+            results={**self._results.results(), **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,
             notices=[*self.notices, *left.notices],
         )
-        stored = NewEvent(f"files/{left.collection_id}", "files.stored", {"count": left.files, "size": left.size})
-        await self.log.append(stored, rules.end(task_id, data, stopped=self._stopping))
+        await self.log.append(*events, rules.end(self.spec.task_id, data, stopped=self._stopping))
 
     async def _collect(self) -> Leftovers:
-        await self._write_log()
-        return await anyio.to_thread.run_sync(collect, self.store, self.spec, self.before)
+        try:
+            await self.executor.hand_back(self.spec)
+            await self._write_log()
+            return await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before)
+        except (DatmoError, OSError) as error:
+            # The task has ended all the same, and its output is in the log.
+            return Leftovers.none(f"its files could not be collected: {error}")
 
     async def _write_log(self) -> None:
         """Write the recorded output as text, part by part, from the log: whoever finishes a task has it there."""

@@ -6,7 +6,7 @@ that another process can ask about it after the one that started it has died.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -115,7 +115,7 @@ class Executor(Protocol):
         """Return the handle of a task that was started by someone who died before recording it, or None."""
         ...
 
-    def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncIterator[Chunk]:
+    def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
         """Yield the output from `cursor` on, in order, in bounded chunks; with `follow` until the task ends.
 
         The caller always reads once more without `follow` after `wait` has returned.
@@ -128,6 +128,14 @@ class Executor(Protocol):
 
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """End the task: politely, and after `grace` seconds by force. Returns when it has ended."""
+        ...
+
+    async def hand_back(self, spec: RunSpec) -> None:
+        """Make what an ended task wrote the caller's own, where another user wrote it.
+
+        Raises:
+            RunnerError: it could not be.
+        """
         ...
 
     async def remove(self, handle: Handle) -> None:

@@ -1,0 +1,38 @@
+"""Folders of tasks, made and removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["remove_tree"]
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it, read-only folders too. Done twice, it does nothing.
+
+    Raises:
+        OSError: something in it belongs to somebody else.
+    """
+
+    def retry(function: Callable[[str], object], path: str, error: Any) -> None:
+        cause = error if isinstance(error, BaseException) else error[1]
+        if isinstance(cause, FileNotFoundError):
+            return
+        if not isinstance(cause, PermissionError):
+            raise cause
+        os.chmod(os.path.dirname(path), 0o700)  # a program took the right to write to it from us
+        if function in (os.rmdir, os.unlink):
+            function(path)
+        else:
+            os.chmod(path, 0o700)
+            shutil.rmtree(path)
+
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=retry)
+    else:
+        shutil.rmtree(folder, onerror=retry)
