@@ -13,13 +13,16 @@ from datmo.core.entity.snapshot import Snapshot
 from datmo.core.entity.task import Task
 from datmo.core.event import EXPECTATIONS, Appended, Event, Expected, NewEvent, microseconds
 from datmo.engine.workspace import Workspace
-from datmo.errors import EntityNotFound
+from datmo.errors import AmbiguousId, EntityNotFound, InvalidArgument
+from datmo.eventlog.streams import streams_from
 from datmo.eventlog.verify import LogReport, Problem
 from datmo.projections import project, sessions, snapshots, tasks
 from datmo.projections.all import VIEWS
 from datmo.projections.views import ReplayReport, compare_file, replay_file
 
 __all__ = ["AsOf", "Log"]
+
+_KINDS = ("project", "session", "snapshot", "task", "environment", "code", "files")
 
 
 class AsOf(NamedTuple):
@@ -95,6 +98,31 @@ class Log:
             return event
         last, _ = await self.head()
         raise EntityNotFound("event", str(position), hint=f"the log has positions 1 to {last}")
+
+    async def stream(self, entity: str) -> str:
+        """Return the stream of an entity, as `read` and `follow` take it. The log knows deleted entities, too.
+
+        Parameters:
+            entity: `<kind>/<id>` with the whole id, a unique prefix, a label or a session's name; or a kind, for all.
+
+        Raises:
+            InvalidArgument: it is not of that form.
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        kind, _, given = entity.partition("/")
+        if kind not in _KINDS:
+            raise InvalidArgument(f"{entity!r} names no entity", hint=f"it is KIND/ID, KIND one of: {', '.join(_KINDS)}")
+        if given in ("", "*"):
+            return f"{kind}/*"
+        found = await self._log.query(lambda connection: streams_from(connection, f"{kind}/{given.lower()}", 6))
+        if len(found) == 1:
+            return found[0]
+        named = {"snapshot": self._workspace.snapshot, "session": self._workspace.session}.get(kind)
+        if not found and named is not None:
+            return f"{kind}/{(await named(given))['id']}"
+        if found:
+            raise AmbiguousId(kind, given, [each.partition("/")[2] for each in found[:5]])
+        raise EntityNotFound(kind, given, hint=f"`datmo log ls --entity {kind}` shows those that the log knows")
 
     async def payload(self, position: int) -> bytes | None:
         """Return the bytes beside an event; None where it has none or they were erased."""

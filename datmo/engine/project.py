@@ -103,7 +103,7 @@ class Project:
             description=row["description"],
             home=self.home,
             session=await self.sessions.current(),
-            snapshot=await self.snapshots.get(row["snapshot_id"]) if row["snapshot_id"] else None,
+            snapshot=await self.snapshots.current(),
             running=[Task.of(task_view.entity(task, self.id), self._workspace) for task in unfinished],
             snapshots=(await self.snapshots.page(limit=0)).total,
             tasks=(await self.tasks.page(limit=0)).total,

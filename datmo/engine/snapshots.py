@@ -13,7 +13,7 @@ from datmo.engine.capturing import Capturing
 from datmo.engine.entities import Snapshot
 from datmo.engine.values import Wanted, find_values
 from datmo.engine.workspace import Workspace, command
-from datmo.errors import DatmoError, InvalidArgument, InvalidArgumentType
+from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.projections import snapshots as view
 
 __all__ = ["Listing", "Snapshots"]
@@ -190,6 +190,14 @@ class Snapshots:
             EntityNotFound, AmbiguousId: none fits, or several do.
         """
         return self._entity(await self._workspace.snapshot(snapshot))
+
+    async def current(self) -> Snapshot | None:
+        """Return the current snapshot: None where there is none yet, or where its session was deleted."""
+        current_id = (await self._workspace.project_row())["snapshot_id"]
+        try:
+            return None if current_id is None else await self.get(current_id)
+        except EntityNotFound:
+            return None
 
     async def inspect(self, snapshot: str) -> dict[str, Any]:
         """Return everything that is known of a snapshot: itself, its code, environment and files, as plain values."""
