@@ -74,9 +74,9 @@ class Event(NamedTuple):
         actor_json: who appended it, as stored.
         correlation: the id of the command that caused it.
         ordinal: its place in its append, from 0.
-        data: what happened, in detail.
         digest: SHA-256 of its payload, or None where it has none.
         hash: SHA-256 over the previous event's hash and every stored column.
+        data: what happened, in detail.
     """
 
     position: int
@@ -89,9 +89,9 @@ class Event(NamedTuple):
     actor_json: str
     correlation: str
     ordinal: int
-    data: dict[str, Any]
     digest: bytes | None
     hash: bytes
+    data: dict[str, Any]
 
     @property
     def recorded_at(self) -> datetime:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-__all__ = ["ID_ALPHABET", "ID_LENGTH", "SHOWN", "event_ids", "is_id", "new_id", "short"]
+__all__ = ["ID_ALPHABET", "ID_LENGTH", "SHOWN", "event_ids", "is_event_id", "is_id", "new_id", "short"]
 
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: no i, l, o or u to misread."""
@@ -16,17 +16,23 @@ SHOWN = 4
 """The fewest characters of an id that are shown to people."""
 
 _ID = re.compile(f"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
+_EVENT_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_FIVE_BITS = bytes(ord(ID_ALPHABET[byte & 31]) for byte in range(256))
 
 
 def new_id() -> str:
     """Return a new entity id: 80 random bits as 16 characters."""
-    bits = int.from_bytes(os.urandom(10), "big")
-    return "".join(ID_ALPHABET[(bits >> shift) & 31] for shift in range(75, -5, -5))
+    return os.urandom(ID_LENGTH).translate(_FIVE_BITS).decode()
 
 
 def is_id(text: str) -> bool:
     """Say whether a text has the form of a whole entity id."""
     return _ID.fullmatch(text) is not None
+
+
+def is_event_id(text: str) -> bool:
+    """Say whether a text has the form of an event's id: a UUID in lower case."""
+    return _EVENT_ID.fullmatch(text) is not None
 
 
 def short(entity_id: str, length: int = SHOWN) -> str:

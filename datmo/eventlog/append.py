@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from datmo.core.event import EXPECTATIONS, Appended, Event, Expected
 from datmo.core.ids import event_ids
@@ -18,9 +18,25 @@ from datmo.errors import Conflict, DatmoError, LogError
 from datmo.eventlog.chain import GENESIS, seal
 from datmo.eventlog.codec import decode
 from datmo.eventlog.lock import WriteLock
+from datmo.eventlog.request import Request
 from datmo.eventlog.schema import INSERT
 
-__all__ = ["Appender", "EncodedEvent", "Request", "ViewsInLog"]
+__all__ = ["Appender", "Folding", "ViewsInLog"]
+
+_MOST_VERSIONS = 65536
+_MARK = "INSERT OR REPLACE INTO mark SELECT 'durable', coalesce(max(position), 0) FROM event"
+
+
+class Folding(Protocol):
+    """The views in the course of one transaction."""
+
+    def fold(self, events: Iterable[Event]) -> None:
+        """Fold some events, all or none. May raise `Conflict`: then the append is refused."""
+        ...
+
+    def save(self) -> None:
+        """Write the rows that were changed."""
+        ...
 
 
 class ViewsInLog(Protocol):
@@ -34,46 +50,21 @@ class ViewsInLog(Protocol):
         """Make the views anew from the log. Called under the write lock."""
         ...
 
-    def fold(self, connection: sqlite3.Connection, events: Sequence[Event]) -> None:
-        """Bring the views up to these events. May raise `Conflict`: then the append is refused."""
+    def folding(self, connection: sqlite3.Connection) -> Folding:
+        """Begin to fold, inside a transaction."""
         ...
-
-
-class EncodedEvent(NamedTuple):
-    """An event that is ready for its row."""
-
-    stream: str
-    type: str
-    schema: int
-    data: bytes
-    payload: bytes | None
-    digest: bytes | None
-
-
-@dataclass(slots=True)
-class Request:
-    """One append that somebody asks for, and its outcome."""
-
-    events: Sequence[EncodedEvent]
-    expected: Mapping[str, EXPECTATIONS]
-    key: str | None
-    correlation: str
-    durable: bool
-    outcome: Appended | Exception | None = None
 
 
 @dataclass(slots=True)
 class _Group:
-    """What one transaction has staged so far."""
+    """What one transaction has staged so far, beginning where the log ends."""
 
     position: int
     hash: bytes
     recorded_us: int
-    ids: Any
-    versions: dict[str, int] = field(default_factory=dict)
+    ids: Iterator[str]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     payloads: list[tuple[int, bytes]] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
 
 
 class Appender:
@@ -96,30 +87,40 @@ class Appender:
         self._lock = lock
         self._views = views
         self._actor = actor
-        self._actor_bytes = actor.encode()
         self._clock = clock
         self._synchronous = "FULL"
+        self._tables: int | None = None
+        # The streams' versions are remembered from one transaction to the next, as long as the log ends where our
+        # last one left it: nobody else has appended since.
+        self._versions: dict[str, int] = {}
+        self._end: tuple[int, bytes] | None = None
 
-    def commit(self, connection: sqlite3.Connection, requests: Sequence[Request]) -> None:
+    def commit(self, connection: sqlite3.Connection, requests: Sequence[Request], durable: bool) -> bool:
         """Append a group in one transaction and put each request's outcome on it.
 
-        It is durable on return when one of the requests asks for it, else kept.
+        It is durable on return where that is asked for, else kept.
+
+        Returns:
+            Whether everything up to the log's end is durable now.
         """
-        durable = any(request.durable for request in requests)
-        with self._lock.hold():
-            self._synchronize(connection, durable)
-            if len(requests) == 1 or not self._attempt(connection, requests):
-                # One of the group broke the transaction: alone, each gets its own outcome.
-                for request in requests:
-                    self._attempt(connection, [request])
+        try:
+            with self._lock.hold():
+                self._synchronize(connection, durable)
+                self._check_views(connection)
+                return self._commit(connection, requests) and durable
+        except (OSError, sqlite3.Error, DatmoError) as error:
+            for request in requests:
+                request.outcome = _as_log_error(error)
+            return False
 
     def make_durable(self, connection: sqlite3.Connection) -> None:
         """Sync everything that was kept so far: the commit of any change syncs the whole write-ahead log."""
-        with self._lock.hold():
-            self._synchronize(connection, durable=True)
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT OR REPLACE INTO mark VALUES ('durable', (SELECT max(position) FROM event))")
-            connection.execute("COMMIT")
+        try:
+            with self._lock.hold():
+                self._synchronize(connection, durable=True)
+                connection.execute(_MARK)
+        except (OSError, sqlite3.Error) as error:
+            raise _as_log_error(error) from error
 
     def _synchronize(self, connection: sqlite3.Connection, durable: bool) -> None:
         wanted = "FULL" if durable else "NORMAL"
@@ -127,85 +128,115 @@ class Appender:
             connection.execute(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
 
-    def _attempt(self, connection: sqlite3.Connection, requests: Sequence[Request]) -> bool:
-        """Try one transaction; with a single request, whatever is wrong becomes its outcome."""
-        for request in requests:
-            request.outcome = None
+    def _check_views(self, connection: sqlite3.Connection) -> None:
+        """Make sure that the views are ours: a Datmo of another version may have made them anew as its own."""
+        (found,) = connection.execute("PRAGMA schema_version").fetchone()
+        if found != self._tables:
+            if not self._views.ready(connection):
+                self._views.rebuild(connection)
+            (self._tables,) = connection.execute("PRAGMA schema_version").fetchone()
+
+    def _commit(self, connection: sqlite3.Connection, requests: Sequence[Request]) -> bool:
         try:
-            self._transaction(connection, requests)
-        except Exception as error:
+            return self._transaction(connection, requests)
+        except Exception as error:  # noqa: BLE001  # it becomes the outcome
+            self._end = None
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if len(requests) > 1:
-                return False
-            requests[0].outcome = _as_log_error(error)
-        return True
+            if len(requests) > 1 and not isinstance(error, sqlite3.OperationalError):
+                # A view refuses to save what one of them changes. By halves, so that the others need few commits.
+                half = len(requests) // 2
+                first = self._commit(connection, requests[:half])
+                return self._commit(connection, requests[half:]) or first
+            for request in requests:
+                request.outcome = _as_log_error(error)
+            return False
 
-    def _transaction(self, connection: sqlite3.Connection, requests: Sequence[Request]) -> None:
+    def _transaction(self, connection: sqlite3.Connection, requests: Sequence[Request]) -> bool:
+        """Do it all, and say whether anything was written."""
         connection.execute("BEGIN IMMEDIATE")
-        last = connection.execute(
-            "SELECT position, hash, recorded_at FROM event ORDER BY position DESC LIMIT 1"
-        ).fetchone()
-        now_us = self._clock()
-        position, previous, last_us = last or (0, GENESIS, 0)
-        now_us = max(now_us, last_us)
-        group = _Group(position, previous, now_us, event_ids(now_us))
+        group = self._begin(connection)
+        folding = self._views.folding(connection)
         for request in requests:
             try:
-                request.outcome = _landed(connection, request) or self._stage(connection, group, request)
-            except Conflict as error:
-                request.outcome = error
-        if group.rows:
+                request.outcome = _landed(connection, request) or self._stage(connection, group, folding, request)
+            except sqlite3.Error:
+                raise  # the transaction itself is in doubt, not this one request
+            except Exception as error:  # noqa: BLE001  # likewise
+                request.outcome = _as_log_error(error)
+        if written := bool(group.rows):
             connection.executemany(INSERT, group.rows)
             if group.payloads:
                 connection.executemany("INSERT INTO payload VALUES (?, ?)", group.payloads)
-            self._views.fold(connection, group.events)
+            folding.save()
+        elif written := any(isinstance(request.outcome, Appended) for request in requests):
+            # Only tries again: where the first ones landed may not have been synced yet, and this makes it so.
+            connection.execute(_MARK)
         connection.execute("COMMIT")
+        self._end = (group.position, group.hash)
+        return written
 
-    def _stage(self, connection: sqlite3.Connection, group: _Group, request: Request) -> Appended:
-        """Add a request's rows to the group."""
+    def _begin(self, connection: sqlite3.Connection) -> _Group:
+        last = connection.execute("SELECT position, hash, recorded_at FROM event ORDER BY position DESC LIMIT 1")
+        position, previous, last_us = last.fetchone() or (0, GENESIS, 0)
+        if self._end != (position, previous) or len(self._versions) > _MOST_VERSIONS:
+            self._versions.clear()
+        now_us = max(self._clock(), last_us)
+        return _Group(position, previous, now_us, event_ids(now_us))
+
+    def _stage(self, connection: sqlite3.Connection, group: _Group, folding: Folding, request: Request) -> Appended:
+        """Check, seal and fold a request's events; only then do they belong to the group."""
         for stream, expected in request.expected.items():
-            _check(stream, expected, _version(connection, group, stream))
-        position, previous, recorded_us = group.position, group.hash, group.recorded_us
-        actor, actor_bytes, correlation = self._actor, self._actor_bytes, request.correlation
-        correlation_bytes = correlation.encode()
-        versions, rows, events, ids = group.versions, group.rows, group.events, group.ids
-        for ordinal, (stream, event_type, schema, data, payload, digest) in enumerate(request.events):
-            position += 1
-            event_id = request.key if request.key is not None and not ordinal else next(ids)
-            version = versions[stream] = _version(connection, group, stream) + 1
-            previous = seal(
-                previous,
-                position,
-                event_id.encode(),
-                stream.encode(),
-                version,
-                event_type.encode(),
-                schema,
-                recorded_us,
-                actor_bytes,
-                correlation_bytes,
-                ordinal,
-                data,
-                digest,
-            )
-            head = (position, event_id, stream, version, event_type, schema, recorded_us, actor, correlation, ordinal)
-            rows.append((*head, data, digest, previous))
-            # Folded from the stored bytes, so that a replay cannot see anything else.
-            events.append(Event(*head, decode(data), digest, previous))
-            if payload is not None:
-                group.payloads.append((position, payload))
-        landed = Appended(group.position + 1, position)
-        group.position, group.hash = position, previous
+            _check(stream, expected, self._version(connection, stream))
+        rows: list[tuple[Any, ...]] = []
+        versions: dict[str, int] = {}
+        folding.fold(self._seal(connection, group, request, rows, versions))
+        landed = Appended(group.position + 1, rows[-1][0])
+        group.position, group.hash = rows[-1][0], rows[-1][11]
+        group.rows += rows
+        group.payloads += [
+            (position, event[7]) for position, event in enumerate(request.events, landed.first) if event[7] is not None
+        ]
+        self._versions.update(versions)
         return landed
 
+    def _seal(
+        self,
+        connection: sqlite3.Connection,
+        group: _Group,
+        request: Request,
+        rows: list[tuple[Any, ...]],
+        versions: dict[str, int],
+    ) -> Iterator[Event]:
+        """Add a request's rows and its streams' versions, and yield what a reader will see of each row."""
+        position, previous, recorded_us, ids = group.position, group.hash, group.recorded_us, group.ids
+        actor, correlation = self._actor, request.correlation
+        actor_bytes, correlation_bytes = actor.encode(), correlation.encode()
+        add, make_event = rows.append, tuple.__new__  # the latter takes half the time of `Event(...)`
+        for ordinal, (stream, in_bytes, event_type, type_bytes, schema, digest, data, _) in enumerate(request.events):
+            position += 1
+            event_id = next(ids) if ordinal or request.key is None else request.key
+            version = versions[stream] = (versions.get(stream) or self._version(connection, stream)) + 1
+            # fmt: off
+            previous = seal(
+                previous, position, event_id.encode(), in_bytes, version, type_bytes, schema, recorded_us,
+                actor_bytes, correlation_bytes, ordinal, digest, data,
+            )
+            columns = (
+                position, event_id, stream, version, event_type, schema, recorded_us,
+                actor, correlation, ordinal, digest, previous,
+            )
+            # fmt: on
+            add((*columns, data))
+            # Decoded from the stored bytes, so that a replay cannot see anything else.
+            yield make_event(Event, (*columns, decode(data)))
 
-def _version(connection: sqlite3.Connection, group: _Group, stream: str) -> int:
-    version = group.versions.get(stream)
-    if version is None:
-        row = connection.execute("SELECT max(version) FROM event WHERE stream = ?", (stream,)).fetchone()
-        version = group.versions[stream] = row[0] or 0
-    return version
+    def _version(self, connection: sqlite3.Connection, stream: str) -> int:
+        version = self._versions.get(stream)
+        if version is None:
+            row = connection.execute("SELECT max(version) FROM event WHERE stream = ?", (stream,)).fetchone()
+            version = self._versions[stream] = row[0] or 0
+        return version
 
 
 def _check(stream: str, expected: EXPECTATIONS, found: int) -> None:
@@ -223,25 +254,37 @@ def _check(stream: str, expected: EXPECTATIONS, found: int) -> None:
 
 
 def _landed(connection: sqlite3.Connection, request: Request) -> Appended | None:
-    """Return where an earlier try with the same key landed."""
+    """Return where an earlier try with the same key landed.
+
+    Raises:
+        Conflict: the key was used for another append.
+    """
     if request.key is None:
         return None
     row = connection.execute("SELECT position FROM event WHERE ordinal = 0 AND id = ?", (request.key,)).fetchone()
     if row is None:
         return None
     first: int = row[0]
-    return Appended(first, first + len(request.events) - 1)
+    found = connection.execute(
+        "SELECT stream, type, ordinal FROM event WHERE position >= ? ORDER BY position LIMIT ?",
+        (first, len(request.events) + 1),
+    ).fetchall()
+    asked = [(event[0], event[2], ordinal) for ordinal, event in enumerate(request.events)]
+    if found[: len(asked)] != asked or (len(found) > len(asked) and found[-1][2] != 0):
+        raise Conflict(f"the key {request.key} belongs to another append, at position {first}")
+    return Appended(first, first + len(asked) - 1)
 
 
-def _as_log_error(error: Exception) -> Exception:
+def _as_log_error(error: Exception) -> DatmoError:
+    """Return what the caller of an append is told."""
     if isinstance(error, DatmoError):
         return error
+    failed: LogError
     if isinstance(error, sqlite3.IntegrityError):
-        conflict = Conflict(f"a view refuses the append ({error})", hint="read it again, then retry")
-        conflict.__cause__ = error
-        return conflict
-    if isinstance(error, sqlite3.Error):
+        failed = Conflict(f"a view refuses the append ({error})", hint="read it again, then retry")
+    elif isinstance(error, sqlite3.Error | OSError):
         failed = LogError(f"the log could not be written ({error})", hint="is the disk full, or read-only?")
-        failed.__cause__ = error
-        return failed
-    return error
+    else:
+        failed = LogError(f"the views cannot hold what was to be appended ({type(error).__name__}: {error})")
+    failed.__cause__ = error
+    return failed

@@ -21,7 +21,7 @@ _MISSING = 0xFFFFFFFF
 _pack = struct.Struct(">32s5q7I").pack
 
 
-def seal(
+def seal(  # noqa: PLR0917  # the hottest call of all: keywords would cost as much as the hash
     previous: bytes,
     position: int,
     event_id: bytes,
@@ -33,8 +33,8 @@ def seal(
     actor: bytes,
     correlation: bytes,
     ordinal: int,
-    data: bytes,
     digest: bytes | None,
+    data: bytes,
 ) -> bytes:
     """Return the hash of one event, from the hash before it and its columns as stored."""
     header = _pack(
@@ -52,5 +52,4 @@ def seal(
         len(data),
         _MISSING if digest is None else len(digest),
     )
-    texts = b"".join((header, event_id, stream, event_type, actor, correlation, data, digest or b""))
-    return sha256(texts).digest()
+    return sha256(b"".join((header, event_id, stream, event_type, actor, correlation, data, digest or b""))).digest()

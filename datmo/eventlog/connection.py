@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import aiosqlite
 import anyio
 
 from datmo.errors import LogError
-from datmo.eventlog.schema import open_file
 
 __all__ = ["ThreadConnection"]
 
@@ -25,15 +23,12 @@ class ThreadConnection:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
         self._pid = os.getpid()
+        self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> ThreadConnection:
-        """Open the log's file.
-
-        Raises:
-            LogTooNew, DamagedLog: see `datmo.eventlog.schema.open_file`.
-        """
-        connection = aiosqlite.Connection(lambda: open_file(path), iter_chunk_size=64)
+    async def open(cls, connect: Callable[[], sqlite3.Connection]) -> ThreadConnection:
+        """Open a connection by a function that is called on its thread; what that raises is raised here."""
+        connection = aiosqlite.Connection(connect, iter_chunk_size=64)
         with anyio.CancelScope(shield=True):  # a half-opened connection would keep the process from ending
             await connection
         return cls(connection)
@@ -42,15 +37,29 @@ class ThreadConnection:
         """Return what a function returns that is called with the connection, on the connection's thread.
 
         A caller that is cancelled does not interrupt the function: it runs to its end.
+
+        Raises:
+            LogError: the connection was closed, or this process is a fork of the one that opened it.
         """
+        self.check()
+        return cast("T", await self._connection.execute_fetchall(cast("Any", work)))
+
+    def check(self) -> None:
+        """Refuse to be used where the answer would never come.
+
+        Raises:
+            LogError: the connection was closed, or this process is a fork of the one that opened it.
+        """
+        if self._closed:
+            raise LogError("the log is closed", hint="use it within its `async with`")
         if os.getpid() != self._pid:
             raise LogError(
                 "the log was opened by the parent of this forked process",
                 hint="open the project anew in the child",
             )
-        return cast("T", await self._connection.execute_fetchall(cast("Any", work)))
 
     async def aclose(self) -> None:
         """Close the connection and end its thread, also when the caller is being cancelled."""
+        self._closed = True
         with anyio.CancelScope(shield=True):
             await self._connection.close()

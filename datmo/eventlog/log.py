@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import re
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -13,7 +10,6 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,13 +19,14 @@ from anyio.abc import TaskGroup
 
 from datmo.core.event import EXPECTATIONS, Appended, Event, Expected, NewEvent, microseconds
 from datmo.core.ids import new_id
-from datmo.errors import InvalidArgument
-from datmo.eventlog.append import Appender, EncodedEvent, Request, ViewsInLog
+from datmo.errors import DamagedLog, LogError
+from datmo.eventlog.append import Appender, ViewsInLog
 from datmo.eventlog.codec import encode
 from datmo.eventlog.connection import ThreadConnection
 from datmo.eventlog.lock import WriteLock
-from datmo.eventlog.read import Selection, head, payload, position_at, read_page
-from datmo.eventlog.schema import create
+from datmo.eventlog.read import PAGE, Selection, head, payload, position_at, read_page
+from datmo.eventlog.request import Encoder, check_key
+from datmo.eventlog.schema import create_file, open_file
 from datmo.eventlog.upcast import Schemas
 from datmo.eventlog.verify import LogReport, verify_file
 from datmo.eventlog.writer import Writer
@@ -42,8 +39,6 @@ correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 """The id of the command that causes what is appended; one append outside a command gets an id of its own."""
 
 _FOLLOW_EVERY = 0.02
-_STREAM = re.compile(r"[a-z_]+/[^\s*?\[\]]{1,200}")
-_TYPE = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
 class EventLog:
@@ -53,16 +48,19 @@ class EventLog:
     reading commands do without it.
     """
 
+    _workers: TaskGroup
+
     def __init__(
-        self, path: Path, views: ViewsInLog, schemas: Schemas, reader: ThreadConnection, workers: TaskGroup
+        self, path: Path, views: ViewsInLog, schemas: Schemas, reader: ThreadConnection, lock: WriteLock
     ) -> None:
         self.path = path
         self.schemas = schemas
         self._views = views
         self._reader = reader
-        self._workers = workers
-        self._lock = WriteLock(path.with_suffix(".lock"))
+        self._lock = lock
+        self._encoder = Encoder(schemas)
         self._opening = anyio.Lock()
+        self._closed = False
         self._writer: Writer | None = None
         self._writing: ThreadConnection | None = None
 
@@ -80,37 +78,43 @@ class EventLog:
             LogTooNew: a newer Datmo wrote it.
             DamagedLog: the file is no log.
         """
-        reader = await ThreadConnection.open(path)
-        log: EventLog | None = None
+        lock = WriteLock(path.with_suffix(".lock"))
+
+        def connect() -> sqlite3.Connection:
+            create_file(path, lock)
+            return open_file(path)
+
+        reader = await ThreadConnection.open(connect)
+        log = cls(path, views, schemas, reader, lock)
         try:
-            async with anyio.create_task_group() as workers:
-                log = cls(path, views, schemas, reader, workers)
-                await log._prepare()
+            await reader.run(log._prepare)
+            failure: BaseException | None = None
+            async with anyio.create_task_group() as log._workers:
                 try:
                     yield log
+                except anyio.get_cancelled_exc_class():
+                    raise
+                except BaseException as error:  # noqa: BLE001
+                    failure = error  # it leaves the task group as itself, not in an exception group
                 finally:
+                    log._closed = True
                     if log._writer is not None:
                         log._writer.close()
+            if failure is not None:
+                raise failure
+            if log._writer is not None and log._writer.failure is not None:
+                raise log._writer.failure
         finally:
-            if log is not None:
-                if log._writing is not None:
-                    await log._writing.aclose()
-                log._lock.close()
+            if log._writing is not None:
+                await log._writing.aclose()
             await reader.aclose()
+            lock.close()
 
-    async def _prepare(self) -> None:
-        def ready(connection: sqlite3.Connection) -> bool:
-            (found,) = connection.execute("PRAGMA user_version").fetchone()
-            return bool(found) and self._views.ready(connection)
-
-        def make(connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if not self._views.ready(connection):
             with self._lock.hold():
-                create(connection)
                 if not self._views.ready(connection):
                     self._views.rebuild(connection)
-
-        if not await self._reader.run(ready):
-            await self._reader.run(make)
 
     async def append(
         self,
@@ -138,38 +142,23 @@ class EventLog:
             Conflict: a stream is not as expected, or a view refuses; nothing was written.
             InvalidArgument: an event's stream, type or data cannot be stored; nothing was written.
         """
-        encoded = [self._encode(event) for event in events]
-        if not encoded:
-            raise InvalidArgument("an append needs at least one event")
-        if not isinstance(expected, Mapping):
-            expected = self._for_one_stream(encoded, expected)
+        self._reader.check()
+        check_key(key)
+        encoded = self._encoder.encode(events)
+        expectations = self._encoder.expectations(encoded, expected)
         writer = self._writer or await self._start_writer()
-        return await writer.append(Request(encoded, expected, key, correlation.get() or new_id(), durable))
-
-    def _encode(self, event: NewEvent) -> EncodedEvent:
-        stream, event_type, data, content = event
-        if _STREAM.fullmatch(stream) is None:
-            raise InvalidArgument(f"a stream is named <kind>/<id>, not {stream!r}")
-        if _TYPE.fullmatch(event_type) is None:
-            raise InvalidArgument(f"an event type is named <kind>.<past participle>, not {event_type!r}")
-        digest = None if content is None else sha256(content).digest()
-        return EncodedEvent(stream, event_type, self.schemas.current(event_type), encode(data), content, digest)
-
-    @staticmethod
-    def _for_one_stream(events: Sequence[EncodedEvent], expected: EXPECTATIONS) -> Mapping[str, EXPECTATIONS]:
-        if expected is Expected.ANY:
-            return {}
-        streams = {event.stream for event in events}
-        if len(streams) > 1:
-            raise InvalidArgument("events of several streams need `expected` as a mapping from stream to expectation")
-        return {streams.pop(): expected}
+        return await writer.append(encoded, expectations, key, correlation.get() or new_id(), durable)
 
     async def _start_writer(self) -> Writer:
         async with self._opening:
             if self._writer is None:
-                self._writing = await ThreadConnection.open(self.path)
+                writing = await ThreadConnection.open(partial(open_file, self.path))
+                if self._closed:
+                    await writing.aclose()
+                    raise LogError("the log was closed before the append was written")
+                self._writing = writing
                 self._writer = Writer(self._writing, Appender(self._lock, self._views, _actor()))
-                await self._workers.start(self._writer.run, name=f"log writer {self.path}")
+                self._workers.start_soon(self._writer.run, name=f"log writer {self.path}")
             return self._writer
 
     async def read(
@@ -206,15 +195,17 @@ class EventLog:
             upto = last if upto is None else min(upto, last)
         selection = Selection(after, upto, stream, tuple(types), backward)
         while limit is None or limit > 0:
-            size = 512 if limit is None else min(limit, 512)
+            size = PAGE if limit is None else min(limit, PAGE)
             page = await self._reader.run(partial(read_page, selection=selection, schemas=self.schemas, limit=size))
-            for event in page:
+            for event in page.events:
                 yield event
-            if len(page) < size:
+            if page.damage is not None:
+                raise page.damage
+            if len(page.events) < size:
                 return
             if limit is not None:
-                limit -= len(page)
-            selection = selection.behind(page[-1].position)
+                limit -= size
+            selection = selection.behind(page.events[-1].position)
 
     async def follow(
         self, *, after: int | None = None, stream: str | None = None, types: Sequence[str] = ()
@@ -254,8 +245,19 @@ class EventLog:
         return await self._reader.run(partial(payload, position=position))
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what a function reads from the views; it runs on the reading thread and must not write."""
-        return await self._reader.run(work)
+        """Return what a function reads from the views; it runs on the reading thread and must not write.
+
+        Raises:
+            LogError: the file cannot be read.
+        """
+        try:
+            return await self._reader.run(work)
+        except sqlite3.OperationalError as error:
+            raise LogError(
+                f"the views could not be read ({error})", hint="`datmo log verify` checks the file"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise DamagedLog(None, f"the views could not be read ({error})") from error
 
     async def verify(self) -> LogReport:
         """Check every stored byte; see `datmo.eventlog.verify`."""
@@ -268,6 +270,9 @@ def _commits(connection: sqlite3.Connection) -> int:
 
 
 def _actor() -> str:
+    import getpass
+    import socket
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

@@ -20,12 +20,12 @@ from datmo.eventlog.schema import open_file
 __all__ = ["LogReport", "Problem", "verify_file"]
 
 _MOST_PROBLEMS = 100
-_TYPES = "integer,text,text,integer,text,integer,integer,text,text,integer,blob"
+_TYPES = b"integer,text,text,integer,text,integer,integer,text,text,integer"
 _ROWS = """
-    SELECT position, id, stream, version, type, schema, recorded_at, actor, correlation, ordinal, data, digest, hash,
+    SELECT position, id, stream, version, type, schema, recorded_at, actor, correlation, ordinal, digest, hash, data,
         typeof(position) || ',' || typeof(id) || ',' || typeof(stream) || ',' || typeof(version) || ',' || typeof(type)
         || ',' || typeof(schema) || ',' || typeof(recorded_at) || ',' || typeof(actor) || ',' || typeof(correlation)
-        || ',' || typeof(ordinal) || ',' || typeof(data) AS types, typeof(digest), typeof(hash)
+        || ',' || typeof(ordinal), typeof(digest), typeof(hash), typeof(data)
     FROM event NOT INDEXED WHERE position > ? ORDER BY position
 """
 _PAYLOADS = """
@@ -82,13 +82,13 @@ class _Check:
 
     def row(self, row: tuple[Any, ...]) -> None:
         position, event_id, stream, version, event_type, schema, recorded_us, actor, correlation, ordinal = row[:10]
-        data, digest, stored, types, digest_type, hash_type = row[10:]
+        digest, stored, data, types, digest_type, hash_type, data_type = row[10:]
         if position != self.position + 1:
             missing = f"{self.position + 1} to {position - 1}" if position > self.position + 2 else "the event"
             self.add(self.position + 1, f"{missing} is missing")
         self.position = position
         self.events += 1
-        if types.decode() != _TYPES or digest_type not in (b"blob", b"null") or hash_type != b"blob":
+        if (types, hash_type, data_type) != (_TYPES, b"blob", b"blob") or digest_type not in (b"blob", b"null"):
             self.add(position, "a column has another type than was written")
             self.hash = stored if isinstance(stored, bytes) else GENESIS
             return
@@ -104,8 +104,8 @@ class _Check:
             actor,
             correlation,
             ordinal,
-            data,
             digest,
+            data,
         )
         if sealed != stored:
             self.add(position, "its bytes do not have the hash that was stored, or the event before it was exchanged")
@@ -116,7 +116,7 @@ class _Check:
         # From the stored hash, so that one damaged event does not accuse all that follow.
         self.hash, self.versions[stream], self.recorded_us = stored, version, recorded_us
         if event_type == b"payload.erased" and sealed == stored:
-            self.erased.update(decode(data)["positions"])
+            self.erased.update(decode(data).get("positions", ()))
 
 
 def verify_file(path: Path) -> LogReport:
@@ -161,5 +161,3 @@ def _check_structure(connection: sqlite3.Connection, check: _Check) -> None:
     for (line,) in connection.execute("PRAGMA integrity_check"):
         if line != b"ok":
             check.add(None, f"the database's structure is damaged ({line.decode(errors='replace')})")
-
-

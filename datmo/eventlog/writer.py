@@ -1,35 +1,36 @@
 """The writer: the one worker of a process that appends.
 
-Callers hand it requests through a bounded stream. It takes all that are waiting, commits them as one group, and wakes
-their callers. Appends that nobody waits for are kept at once and made durable by the next durable commit, at most a
-second later.
+Callers hand it requests and wait. It takes all that are waiting, commits them as one group, and wakes their callers.
+Appends that nobody waits for are kept at once and made durable by the next durable commit, at most a second later.
 """
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
+from collections import deque
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import inf
 
 import anyio
-from anyio.abc import TaskStatus
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from datmo.core.event import Appended
+from datmo.core.event import EXPECTATIONS, Appended
 from datmo.errors import LogError
-from datmo.eventlog.append import Appender, Request
+from datmo.eventlog.append import Appender
 from datmo.eventlog.connection import ThreadConnection
+from datmo.eventlog.request import EncodedEvent, Request
 
 __all__ = ["Writer"]
 
-_WAITING = 4096
-_GROUP_EVENTS = 8192
+# A group costs one sync however long it is: beyond this, longer only means that other processes wait longer.
+_GROUP_EVENTS = 2048
 _DURABLE_AFTER = 1.0
-
-_Ticket = tuple[Request, anyio.Event]
 
 
 class Writer:
     """Runs as one worker in the log's task group; see `run`.
+
+    Nothing bounds the queue but that each caller waits for its own append: it cannot grow beyond the callers.
 
     Parameters:
         connection: a connection of its own.
@@ -39,66 +40,100 @@ class Writer:
     def __init__(self, connection: ThreadConnection, appender: Appender) -> None:
         self._connection = connection
         self._appender = appender
-        self._send: MemoryObjectSendStream[_Ticket]
-        self._receive: MemoryObjectReceiveStream[_Ticket]
-        self._send, self._receive = anyio.create_memory_object_stream[_Ticket](_WAITING)
+        self._waiting: deque[Request] = deque()
+        self._wake = anyio.Event()
+        self._closed = False
         self._durable_by = inf
+        self.failure: LogError | None = None
+        """Why the last appends that nobody waited for could not be made durable before the end."""
 
-    async def append(self, request: Request) -> Appended:
+    async def append(
+        self,
+        events: Sequence[EncodedEvent],
+        expected: Mapping[str, EXPECTATIONS],
+        key: str | None,
+        correlation: str,
+        durable: bool,
+    ) -> Appended:
         """Hand a request over and return where it landed, once it is as safe as it asks to be."""
-        done = anyio.Event()
-        await self._send.send((request, done))
-        await done.wait()
-        if isinstance(request.outcome, Appended):
-            return request.outcome
-        raise request.outcome or LogError("the log was closed before the append was written")
+        if self._closed:
+            raise LogError("the log was closed before the append was written")
+        request = Request(events, expected, key, correlation, durable, get_running_loop().create_future())
+        self._waiting.append(request)
+        self._wake.set()
+        outcome = await request.done
+        if isinstance(outcome, Appended):
+            return outcome
+        raise outcome
 
     def close(self) -> None:
         """Take no more requests; `run` ends when those that were handed over are done."""
-        self._send.close()
+        self._closed = True
+        self._wake.set()
 
-    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Commit groups until the stream is closed."""
-        task_status.started()
-        with self._receive:
-            while True:
-                with anyio.move_on_at(self._durable_by) as waiting:
-                    try:
-                        tickets = [await self._receive.receive()]
-                    except anyio.EndOfStream:
-                        break
-                if waiting.cancelled_caught:
-                    await self._make_durable()
-                else:
-                    self._take_waiting(tickets)
-                    await self._commit(tickets)
-        if self._durable_by != inf:
-            await self._make_durable()
-
-    def _take_waiting(self, tickets: list[_Ticket]) -> None:
-        events = len(tickets[0][0].events)
-        while events < _GROUP_EVENTS:
-            try:
-                ticket = self._receive.receive_nowait()
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                return
-            tickets.append(ticket)
-            events += len(ticket[0].events)
-
-    async def _commit(self, tickets: list[_Ticket]) -> None:
-        requests = [request for request, _ in tickets]
+    async def run(self) -> None:
+        """Commit groups until `close`. Not to be cancelled: what was handed over is committed, and made durable."""
         try:
             with anyio.CancelScope(shield=True):
-                await self._connection.run(partial(self._appender.commit, requests=requests))
+                await self._run()
         finally:
-            for _, done in tickets:
-                done.set()
-        if any(request.durable for request in requests):
+            self._closed = True
+            for request in self._waiting:
+                _resolve(request)
+
+    async def _run(self) -> None:
+        while True:
+            if self._waiting:
+                await self._commit(self._take())
+            elif self._closed or anyio.current_time() >= self._durable_by:
+                await self._make_durable()
+                if self._closed and not self._waiting:
+                    return
+            else:
+                self._wake = anyio.Event()
+                with anyio.move_on_at(self._durable_by):
+                    await self._wake.wait()
+
+    def _take(self) -> list[Request]:
+        """Take the requests of one group; those whose callers went away before their turn are dropped."""
+        requests: list[Request] = []
+        events = 0
+        while self._waiting and events < _GROUP_EVENTS:
+            request = self._waiting.popleft()
+            if not request.done.done():
+                requests.append(request)
+                events += len(request.events)
+        return requests
+
+    async def _commit(self, requests: list[Request]) -> None:
+        if not requests:
+            return
+        durable = anyio.current_time() >= self._durable_by or any(request.durable for request in requests)
+        synced = False
+        try:
+            work = partial(self._appender.commit, requests=requests, durable=durable)
+            synced = await self._connection.run(work)
+        finally:
+            for request in requests:
+                _resolve(request)
+        if synced:
             self._durable_by = inf
-        else:
+        elif any(isinstance(request.outcome, Appended) for request in requests):
             self._durable_by = min(self._durable_by, anyio.current_time() + _DURABLE_AFTER)
 
     async def _make_durable(self) -> None:
-        self._durable_by = inf
-        with anyio.CancelScope(shield=True):
+        if self._durable_by == inf:
+            return
+        try:
             await self._connection.run(self._appender.make_durable)
+        except LogError as error:
+            self.failure = error
+            self._durable_by = anyio.current_time() + _DURABLE_AFTER
+        else:
+            self.failure = None
+            self._durable_by = inf
+
+
+def _resolve(request: Request) -> None:
+    if not request.done.done():
+        request.done.set_result(request.outcome or LogError("the log was closed before the append was written"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from datmo.core.event import Event
@@ -18,7 +19,7 @@ Fold = Callable[[Row | None, Event], Row | None]
 
 
 def _entity_id(event: Event) -> str:
-    return event.entity_id
+    return event.stream.partition("/")[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,36 +56,60 @@ class Projection:
 
     def load(self, connection: sqlite3.Connection, key: str) -> Row | None:
         """Return one row, None where there is none."""
-        rows = self.select(connection, f"WHERE {next(iter(self.columns))} = ?", (key,))
-        return rows[0] if rows else None
+        values = connection.execute(f"{self._select} WHERE {self._names[0]} = ?", (key,)).fetchone()
+        return None if values is None else self._row(values)
 
     def select(self, connection: sqlite3.Connection, tail: str = "", parameters: tuple[Any, ...] = ()) -> list[Row]:
         """Return the rows of `SELECT … FROM table {tail}`, their JSON decoded."""
-        names = list(self.columns)
-        found = connection.execute(f"SELECT {', '.join(names)} FROM {self.table} {tail}", parameters).fetchall()
-        rows = [dict(zip(names, values, strict=True)) for values in found]
-        for name, kind in self.columns.items():
-            if kind == "JSON":
-                for row in rows:
-                    row[name] = None if row[name] is None else decode(row[name])
-        return rows
+        return [self._row(values) for values in connection.execute(f"{self._select} {tail}", parameters).fetchall()]
 
-    def save(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
-        """Write rows, new or changed.
+    def insert(self, connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+        """Write new rows.
 
         Raises:
-            sqlite3.IntegrityError: a unique index refuses; the append's transaction is rolled back.
+            sqlite3.IntegrityError: an index refuses; the append's transaction is rolled back.
         """
-        names = list(self.columns)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+        names = self._names
         connection.executemany(
-            f"INSERT INTO {self.table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-            f" ON CONFLICT ({names[0]}) DO UPDATE SET {updates}",
-            [self._values(row) for row in rows],
+            f"INSERT INTO {self.table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+            [[self._value(name, row) for name in names] for row in rows],
         )
 
-    def _values(self, row: Row) -> list[Any]:
-        return [
-            encode(row[name]).decode() if kind == "JSON" and row[name] is not None else row[name]
-            for name, kind in self.columns.items()
-        ]
+    def update(self, connection: sqlite3.Connection, before: Row, row: Row) -> None:
+        """Write what a fold changed in a row.
+
+        Only that: SQLite rewrites an index for each column that is named, changed or not. A fold hands on what it
+        does not change, so identity is enough to tell; equality would take 1 for 1.0 or True.
+
+        Raises:
+            sqlite3.IntegrityError: an index refuses; the append's transaction is rolled back.
+        """
+        changed = [name for name in self._names if row[name] is not before[name]]
+        if changed:
+            connection.execute(
+                f"UPDATE {self.table} SET {', '.join(f'{name} = ?' for name in changed)} WHERE {self._names[0]} = ?",
+                [*(self._value(name, row) for name in changed), before[self._names[0]]],
+            )
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
+    @cached_property
+    def _json(self) -> frozenset[str]:
+        return frozenset(name for name, kind in self.columns.items() if kind == "JSON")
+
+    @cached_property
+    def _select(self) -> str:
+        return f"SELECT {', '.join(self._names)} FROM {self.table}"
+
+    def _row(self, values: tuple[Any, ...]) -> Row:
+        row = dict(zip(self._names, values, strict=True))
+        for name in self._json:
+            if row[name] is not None:
+                row[name] = decode(row[name])
+        return row
+
+    def _value(self, name: str, row: Row) -> Any:
+        value = row[name]
+        return encode(value).decode() if value is not None and name in self._json else value

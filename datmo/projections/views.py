@@ -1,11 +1,12 @@
-"""All views together: folded inside the append's transaction, rebuilt when their version changes, compared on replay."""
+"""All views together: folded inside the append's transaction, rebuilt as their version changes, compared on replay."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,19 @@ from datmo.core.event import Event
 from datmo.eventlog.read import Selection, head, iterate
 from datmo.eventlog.schema import open_file
 from datmo.eventlog.upcast import Schemas
-from datmo.projections.projection import Projection, Row
+from datmo.projections.projection import Fold, Projection, Row
 
 __all__ = ["ReplayReport", "Views", "compare_file", "replay_file"]
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS view (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"
+
+
+_CHUNK = 512
+
+Folds = tuple[tuple[int, Callable[[Event], str], Fold], ...]
+"""What is to be done with an event of one type: which projection, which of its rows, how."""
+
+Rows = dict[str, Row | None]
 
 
 class ReplayReport(NamedTuple):
@@ -47,10 +56,10 @@ class Views:
     def __init__(self, projections: Sequence[Projection], schemas: Schemas) -> None:
         self.projections = tuple(projections)
         self.schemas = schemas
-        self._by_type: dict[str, list[Projection]] = {}
-        for projection in projections:
+        self._folds: dict[str, Folds] = dict.fromkeys(schemas.versions, ())
+        for place, projection in enumerate(projections):
             for event_type in projection.types:
-                self._by_type.setdefault(event_type, []).append(projection)
+                self._folds[event_type] += ((place, projection.key, projection.fold),)
 
     def ready(self, connection: sqlite3.Connection) -> bool:
         """Say whether the tables are there and as this version folds them."""
@@ -72,7 +81,8 @@ class Views:
             )
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
 
     def create(self, connection: sqlite3.Connection) -> None:
@@ -80,48 +90,97 @@ class Views:
         for projection in self.projections:
             projection.create(connection)
 
-    def fold(self, connection: sqlite3.Connection, events: Iterable[Event]) -> None:
-        """Bring the views up to some events: each row that they touch is read once and written once.
+    def folding(self, connection: sqlite3.Connection) -> Folding:
+        """Begin to fold what is appended to the live views, inside the append's transaction."""
+        return Folding(self.projections, self._folds, self.schemas.versions, connection, fresh=False)
+
+    def replay(self, connection: sqlite3.Connection, events: Iterator[Event]) -> dict[str, int]:
+        """Fold a whole history into empty tables; returns how many events of unknown types were passed over."""
+        folding = Folding(self.projections, self._folds, self.schemas.versions, connection, fresh=True)
+        while chunk := list(islice(events, _CHUNK)):
+            folding.fold(chunk)
+        folding.save()
+        return dict(folding.unknown)
+
+
+class Folding:
+    """The rows that one transaction touches: each is read once and written once.
+
+    Parameters:
+        projections: what is folded.
+        folds: for each known event type what is to be done with it.
+        versions: the schema version of each known type; events of newer ones are passed over.
+        connection: where the tables are.
+        fresh: whether the tables are empty, so that no row needs to be looked up.
+    """
+
+    def __init__(
+        self,
+        projections: tuple[Projection, ...],
+        folds: Mapping[str, Folds],
+        versions: Mapping[str, int],
+        connection: sqlite3.Connection,
+        *,
+        fresh: bool,
+    ) -> None:
+        self._projections = projections
+        self._folds = folds
+        self._versions = versions
+        self._connection = connection
+        self._fresh = fresh
+        self._rows: tuple[Rows, ...] = tuple({} for _ in projections)
+        self._before: tuple[Rows, ...] = tuple({} for _ in projections)
+        self.unknown: Counter[str] = Counter()
+        """How many events of each type were passed over, because this version does not know it."""
+
+    def fold(self, events: Iterable[Event]) -> None:
+        """Fold some events, all or none.
 
         Raises:
-            Conflict: a fold refuses an event.
-            sqlite3.IntegrityError: a unique index does.
+            Conflict: a fold refuses an event; the rows are as before.
         """
-        rows: dict[tuple[Projection, str], Row | None] = {}
-        before: dict[tuple[Projection, str], Row | None] = {}
-        by_type, knows = self._by_type, self.schemas.knows
-        for event in events:
-            for projection in by_type.get(event.type, ()):
-                if not knows(event.type, event.schema):
+        folds, versions, tables = self._folds, self._versions, self._rows
+        undo: dict[tuple[int, str], Row | None] = {}
+        try:
+            for event in events:
+                event_type = event.type
+                steps = folds.get(event_type)
+                if steps is None or event.schema > versions[event_type]:
+                    self.unknown[event_type] += 1
                     continue
-                place = (projection, projection.key(event))
-                if place not in rows:
-                    rows[place] = before[place] = projection.load(connection, place[1])
-                rows[place] = projection.fold(rows[place], event)
-        for projection in self.projections:
-            changed = [
-                row
-                for place, row in rows.items()
-                if place[0] is projection and row is not None and row is not before[place]
-            ]
-            if changed:
-                projection.save(connection, changed)
+                for place, key_of, fold in steps:
+                    rows, key = tables[place], key_of(event)
+                    row = rows[key] if key in rows else self._load(place, key)
+                    folded = fold(row, event)
+                    if folded is not row:
+                        undo.setdefault((place, key), row)
+                        rows[key] = folded
+        except BaseException:
+            for (place, key), row in undo.items():
+                tables[place][key] = row
+            raise
 
-    def replay(self, connection: sqlite3.Connection, events: Iterable[Event]) -> dict[str, int]:
-        """Fold a whole history into empty tables; returns how many events of unknown types were passed over."""
-        unknown: Counter[str] = Counter()
-        rows: dict[Projection, dict[str, Row | None]] = {projection: {} for projection in self.projections}
-        by_type, knows = self._by_type, self.schemas.knows
-        for event in events:
-            if not knows(event.type, event.schema):
-                unknown[event.type] += 1
-                continue
-            for projection in by_type.get(event.type, ()):
-                table, key = rows[projection], projection.key(event)
-                table[key] = projection.fold(table.get(key), event)
-        for projection, table in rows.items():
-            projection.save(connection, [row for row in table.values() if row is not None])
-        return dict(unknown)
+    def _load(self, place: int, key: str) -> Row | None:
+        row = None if self._fresh else self._projections[place].load(self._connection, key)
+        self._rows[place][key] = self._before[place][key] = row
+        return row
+
+    def save(self) -> None:
+        """Write the rows that were changed.
+
+        Raises:
+            sqlite3.IntegrityError: a unique index refuses one.
+        """
+        for projection, rows, before in zip(self._projections, self._rows, self._before, strict=True):
+            new: list[Row] = []
+            for key, row in rows.items():
+                was = before[key]
+                if row is not None and was is None:
+                    new.append(row)
+                elif row is not None and was is not None and row is not was:
+                    projection.update(self._connection, was, row)
+            if new:
+                projection.insert(self._connection, new)
 
 
 def replay_file(path: Path, views: Views, upto: int | None = None) -> tuple[sqlite3.Connection, ReplayReport]:

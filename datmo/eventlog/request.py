@@ -1,0 +1,133 @@
+"""An append that somebody asks for: its events, checked and encoded before they wait for their turn."""
+
+from __future__ import annotations
+
+import re
+from asyncio import Future
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from datmo.core.event import EXPECTATIONS, Appended, Expected, NewEvent
+from datmo.core.ids import is_event_id
+from datmo.errors import InvalidArgument, InvalidArgumentType
+from datmo.eventlog.codec import encode
+from datmo.eventlog.upcast import Schemas
+
+__all__ = ["EncodedEvent", "Encoder", "Request", "check_key"]
+
+EncodedEvent = tuple[str, bytes, str, bytes, int, bytes | None, bytes, bytes | None]
+"""Stream, type (each as text and as UTF-8), schema, digest, data, payload. A plain tuple: there are very many."""
+
+_STREAM = re.compile(r"[a-z_]+/[^\s*?\[\]\x00-\x1f\x7f]{1,200}")
+_TYPE = re.compile(r"[a-z_]+\.[a-z_]+")
+_MOST_REMEMBERED = 4096
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One append that somebody asks for.
+
+    Parameters:
+        events: what to append.
+        expected: what its streams must be like.
+        key: the idempotency key, or None.
+        correlation: the id of the command that causes it.
+        durable: whether its caller waits until it is durable.
+        done: resolved on the loop with the outcome, unless its caller went away.
+        outcome: where it landed, or why it was refused; set on the writing thread.
+    """
+
+    events: Sequence[EncodedEvent]
+    expected: Mapping[str, EXPECTATIONS]
+    key: str | None
+    correlation: str
+    durable: bool
+    done: Future[Appended | Exception]
+    outcome: Appended | Exception | None = None
+
+
+class Encoder:
+    """Checks and encodes events; names that were found good once are remembered.
+
+    Parameters:
+        schemas: which schema version each type is written with.
+    """
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._streams: dict[str, bytes] = {}
+        self._types: dict[str, tuple[bytes, int]] = {}
+
+    def encode(self, events: Sequence[NewEvent]) -> list[EncodedEvent]:
+        """Return the events as they will be stored.
+
+        Raises:
+            InvalidArgument: there is none, or a stream, a type or data cannot be stored.
+        """
+        if not events:
+            raise InvalidArgument("an append needs at least one event")
+        streams, types = self._streams, self._types
+        encoded: list[EncodedEvent] = []
+        for stream, event_type, data, payload in events:
+            stream_bytes = streams.get(stream) or self._check_stream(stream)
+            type_bytes, schema = types.get(event_type) or self._check_type(event_type)
+            if type(data) is not dict and not isinstance(data, Mapping):
+                raise InvalidArgumentType(f"the data of {event_type} is a {type(data).__name__}, not a dict")
+            digest = None if payload is None else sha256(payload).digest()
+            encoded.append((stream, stream_bytes, event_type, type_bytes, schema, digest, encode(data), payload))
+        return encoded
+
+    def _check_stream(self, stream: str) -> bytes:
+        if _STREAM.fullmatch(stream) is None:
+            raise InvalidArgument(f"a stream is named <kind>/<id>, not {stream!r}")
+        if len(self._streams) >= _MOST_REMEMBERED:
+            self._streams.clear()
+        encoded = self._streams[stream] = _utf8("stream", stream)
+        return encoded
+
+    def _check_type(self, event_type: str) -> tuple[bytes, int]:
+        if _TYPE.fullmatch(event_type) is None:
+            raise InvalidArgument(f"an event type is named <kind>.<past participle>, not {event_type!r}")
+        if len(self._types) >= _MOST_REMEMBERED:
+            self._types.clear()
+        found = self._types[event_type] = event_type.encode(), self._schemas.current(event_type)
+        return found
+
+    @staticmethod
+    def expectations(
+        events: Sequence[EncodedEvent], expected: EXPECTATIONS | Mapping[str, EXPECTATIONS]
+    ) -> Mapping[str, EXPECTATIONS]:
+        """Return what each stream must be like.
+
+        Raises:
+            InvalidArgument: one expectation for events of several streams.
+        """
+        if isinstance(expected, Mapping):
+            return expected
+        if expected is Expected.ANY:
+            return {}
+        streams = {event[0] for event in events}
+        if len(streams) > 1:
+            raise InvalidArgument(
+                "events of several streams need `expected` as a mapping from stream to expectation",
+                hint="expected={stream: version, …}",
+            )
+        return {streams.pop(): expected}
+
+
+def check_key(key: str | None) -> None:
+    """Refuse an idempotency key that is no UUID.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if key is not None and not is_event_id(key):
+        raise InvalidArgument(f"an idempotency key is a UUID in lower case, not {key!r}")
+
+
+def _utf8(what: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"a {what} is named in valid text, not {text!r}") from None

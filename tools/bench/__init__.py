@@ -1,0 +1,1 @@
+"""The benchmarks: each figure beside the limit that was measured in the same run."""

@@ -1,0 +1,21 @@
+"""The list of all benches. A new one is one module and one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench import append, capture, processes, replay, startup, task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.frame import Case
+
+BENCHES: dict[str, Callable[[float], list[Case]]] = {
+    "append": append.cases,
+    "processes": processes.cases,
+    "replay": replay.cases,
+    "startup": startup.cases,
+    "task": task.cases,
+    "capture": capture.cases,
+}
