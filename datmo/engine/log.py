@@ -111,7 +111,7 @@ class Log:
         """
         kind, _, given = entity.partition("/")
         if kind not in _KINDS:
-            raise InvalidArgument(f"{entity!r} names no entity", hint=f"it is KIND/ID, KIND one of: {', '.join(_KINDS)}")
+            raise InvalidArgument(f"{entity!r} names no entity", hint=f"give KIND/ID; kinds: {', '.join(_KINDS)}")
         if given in ("", "*"):
             return f"{kind}/*"
         found = await self._log.query(lambda connection: streams_from(connection, f"{kind}/{given.lower()}", 6))

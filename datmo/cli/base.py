@@ -1,0 +1,170 @@
+"""What all commands are made of: groups that import late, help with examples, options that several share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncclick as click
+
+from datmo.cli import overview, terminal
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from datmo.engine.project import Project
+
+__all__ = [
+    "Command",
+    "Group",
+    "Root",
+    "exclusive",
+    "format_option",
+    "limit_option",
+    "one_name",
+    "opened",
+    "session_filter",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NEWEST = 50
+"""How many entries a table shows unless it is told otherwise."""
+
+
+class Command(click.Command):
+    """A command whose help ends in examples.
+
+    Parameters:
+        examples: command lines, shown as they are.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}$ {example}\n")
+
+
+class Group(click.Group):
+    """A group that lists its commands in the order in which they are written."""
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of its commands."""
+        return list(self.commands)
+
+
+class Root(click.Group):
+    """`datmo` itself: each command or group is imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands and groups."""
+        return list(overview.entries())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command or group by its name."""
+        entry = overview.entries().get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.place.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    async def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant.
+
+        Raises:
+            NoSuchCommand: there is none of that name.
+        """
+        if args[0] not in overview.entries() and not ctx.resilient_parsing:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=overview.entries(), ctx=ctx)
+        return await super().resolve_command(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the page that `datmo --help` shows."""
+        return overview.page(ctx.make_formatter().width)
+
+
+def opened() -> AbstractAsyncContextManager[Project]:
+    """Open the project at or above the working folder; what it has to say goes to standard error."""
+    from datmo.engine.project import open_project
+
+    return open_project(notice=terminal.notice)
+
+
+def format_option(people: str = "table") -> Callable[[F], F]:
+    """Return the option `--format`: for people, or JSON.
+
+    Parameters:
+        people: what the form for people is called.
+    """
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice([people, "json"]),
+        default=people,
+        show_default=True,
+        help="For people, or one JSON document.",
+    )
+
+
+def limit_option(what: str) -> Callable[[F], F]:
+    """Return the option `--limit`."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help=f"Only the newest N {what}; 0 for all. [default: {NEWEST} in a table, all in JSON]",
+    )
+
+
+def effective_limit(limit: int | None, form: str) -> int | None:
+    """Return how many entries are wanted; None for all."""
+    if limit is None:
+        return None if form == "json" else NEWEST
+    return limit or None
+
+
+session_filter = click.option(
+    "--session-id",
+    is_flag=False,
+    flag_value="",
+    metavar="[SESSION]",
+    help="Only those of one session, by name or id; without a value those of all.",
+)
+
+
+def exclusive(**given: object) -> None:
+    """Refuse options that exclude one another.
+
+    Raises:
+        UsageError: more than one of them was given.
+    """
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, ())]
+    if len(names) > 1:
+        raise click.UsageError(
+            f"{' and '.join(names)} exclude one another: give one of them", click.get_current_context()
+        )
+
+
+def one_name(positional: str | None, option: str | None) -> str:
+    """Return a name that may be given as `NAME` or as `--name NAME`.
+
+    Raises:
+        UsageError: it is given in neither way, or in both.
+    """
+    names = [name for name in (positional, option) if name is not None]
+    if len(names) != 1:
+        problem = "give the name once" if names else "give the session's name"
+        raise click.UsageError(f"{problem}: as NAME or as --name NAME", click.get_current_context())
+    return names[0]

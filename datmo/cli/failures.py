@@ -1,0 +1,72 @@
+"""How errors are shown: one line that says what is wrong, one that says what to do, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import asyncclick as click
+
+from datmo.cli.terminal import hint, paint, say
+from datmo.errors import DatmoError
+
+__all__ = ["INTERRUPTED", "report", "report_bug", "report_usage"]
+
+INTERRUPTED = 130
+
+
+def report(error: DatmoError) -> int:
+    """Show an error of ours and return its exit code."""
+    _show(error.message, error.hint)
+    return error.exit_code
+
+
+def report_usage(error: click.ClickException) -> int:
+    """Show a mistake in the command line and return its exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        say(error.format_message())
+        return error.exit_code
+    message, advice = error.format_message(), None
+    if isinstance(error, click.exceptions.NoSuchCommand | click.exceptions.NoSuchOption):
+        message = error.message
+        if error.possibilities:
+            advice = f"did you mean `{error.possibilities[0]}`?"
+    if advice is None and isinstance(error, click.UsageError) and error.ctx is not None:
+        advice = f"`{error.ctx.command_path} --help` shows how it is used"
+    _show(message[:1].lower() + message[1:].removesuffix("."), advice)
+    return error.exit_code
+
+
+def report_bug(error: BaseException) -> int:
+    """Show an error that should not have come so far and return its exit code."""
+    if os.environ.get("DATMO_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    cause = next(_leaves(error))
+    said = " ".join(f"{type(cause).__name__}: {cause}".split())
+    _show(f"this is a bug in datmo: {said}", "run it again with DATMO_DEBUG=1 to see where it happened")
+    return 1
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def report_group(group: BaseExceptionGroup[BaseException]) -> int:
+    """Show several errors that came at once and return the exit code of the first of ours."""
+    ours = [error for error in _leaves(group) if isinstance(error, DatmoError)]
+    if len(ours) < len(list(_leaves(group))):
+        return report_bug(group)
+    return next(report(error) for error in ours)
+
+
+def _show(message: str, advice: str | None) -> None:
+    say(f"{paint('error:', 'red', sys.stderr)} {message}")
+    if advice:
+        hint(advice)

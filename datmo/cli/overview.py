@@ -1,0 +1,106 @@
+"""The tree of commands by name, and the page that `datmo --help` shows; known without importing any command."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import datmo
+
+__all__ = ["GROUPS", "Entry", "answer", "entries", "page", "version_line"]
+
+
+class Entry(NamedTuple):
+    """A command or group at the top.
+
+    Parameters:
+        place: `module:attribute`, imported when it is used.
+        help: what it does, in a few words.
+    """
+
+    place: str
+    help: str
+
+
+GROUPS: Mapping[str, Mapping[str, Entry]] = {
+    "A project": {
+        "init": Entry("datmo.cli.project:init", "make this folder a project, or change its name and description"),
+        "status": Entry("datmo.cli.project:status", "session, current snapshot and running tasks"),
+        "cleanup": Entry("datmo.cli.project:cleanup", "remove the project; your own files stay"),
+        "session": Entry("datmo.cli.session:session", "group tasks and snapshots: create, select, ls, delete"),
+    },
+    "Work that is recorded": {
+        "task": Entry("datmo.cli.task:task", "run commands in the project's environment: run, ls"),
+        "snapshot": Entry("datmo.cli.snapshot:snapshot", "keep code, environment, files, config and stats together"),
+    },
+    "What happened": {
+        "log": Entry("datmo.cli.log:log", "the event log: ls, show, follow, verify, replay"),
+    },
+    "Datmo itself": {
+        "version": Entry("datmo.cli.project:version", "show the version"),
+    },
+}
+"""A new command or group is one line here."""
+
+_EXAMPLES = (
+    ('datmo init --name iris --description "first steps"', ""),
+    ('datmo task run "python train.py"', "run, record output, results and files"),
+    ('datmo snapshot create -m "baseline" --task-id 7k2m', "keep what the task ran and left"),
+    ("datmo snapshot ls", ""),
+)
+_WIDEST = 100
+
+
+def entries() -> dict[str, Entry]:
+    """Return all commands and groups by name."""
+    return {name: entry for group in GROUPS.values() for name, entry in group.items()}
+
+
+def version_line() -> str:
+    """Return what `datmo version` shows."""
+    return f"datmo {datmo.__version__}"
+
+
+def page(width: int) -> str:
+    """Return what `datmo --help` shows.
+
+    Parameters:
+        width: of the terminal; lines are no longer than it, nor than is pleasant to read.
+    """
+    width = min(width, _WIDEST)
+    lines = ["Usage: datmo COMMAND ...", ""]
+    lines += textwrap.wrap(
+        "Record tasks, and keep snapshots of code, environment, files, configuration and results. Works in any "
+        "folder of a project, with git or without.",
+        width,
+        initial_indent="  ",
+        subsequent_indent="  ",
+    )
+    for title, group in GROUPS.items():
+        lines += ["", f"{title}:"]
+        lines += [line for name, entry in group.items() for line in _pair(name, entry.help, 10, width)]
+    lines += ["", "Examples:", *(line for text, what in _EXAMPLES for line in _example(text, what, width))]
+    lines += ["", "Options:", *_pair("-h, --help", "show this page; `datmo COMMAND --help` shows more", 12, width)]
+    return "\n".join(lines)
+
+
+def _pair(name: str, text: str, column: int, width: int) -> list[str]:
+    indent = " " * (column + 4)
+    return textwrap.wrap(text, width, initial_indent=f"  {name:{column}}  ", subsequent_indent=indent)
+
+
+def _example(text: str, what: str, width: int) -> list[str]:
+    line = f"  $ {text}"
+    return [f"{line:56}# {what}"] if what and 58 + len(what) <= width else [line]
+
+
+def answer(arguments: list[str]) -> str | None:
+    """Return what the two quickest questions are answered, without an event loop; None for all others."""
+    if arguments == ["version"]:
+        return version_line()
+    if arguments in (["-h"], ["--help"]):
+        from shutil import get_terminal_size
+
+        return page(get_terminal_size().columns)
+    return None

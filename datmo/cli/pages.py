@@ -1,0 +1,98 @@
+"""Pages for people about one thing: a snapshot, an event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from datmo.cli.table import extent
+from datmo.cli.terminal import paint
+from datmo.cli.words import ago, amount, clean, exact, size, value
+
+if TYPE_CHECKING:
+    from datmo.core.event import Event
+
+__all__ = ["event_page", "snapshot_page"]
+
+_NAMES = 12
+
+
+def snapshot_page(found: Mapping[str, Any]) -> str:
+    """Return what is known of a snapshot, as `project.snapshots.inspect` gives it."""
+    code, environment, files = found["code"], found["environment"], found["file_collection"]
+    lines = [
+        _line("snapshot", found["id"]),
+        _line("message", clean(found["message"])),
+        *([_line("label", clean(found["label"]))] if found["label"] else []),
+        _line("created", f"{exact(found['created_at'])} ({ago(found['created_at'])})"),
+        _line("session", found["session_id"]),
+        *([_line("task", found["task_id"])] if found["task_id"] else []),
+        _line("code", code["id"]),
+        *_beside([f"commit {code['base']} and what was changed since"] if _changed(code) else []),
+        *_beside(f"{clean(path)} (kept apart, as it is large)" for path in code["large_files"]),
+        _line("environment", environment["id"]),
+        *_beside([_environment(environment)]),
+        *_values("config", found["config"], found["config_path"]),
+        *_values("stats", found["stats"], found["stats_path"]),
+        _line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"),
+        *_beside(f"{clean(each['path'])}  {size(each['size'])}" for each in files["files"]),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def event_page(event: Event, payload: bytes | None) -> str:
+    """Return all of one event.
+
+    Parameters:
+        event: the event.
+        payload: the bytes beside it, None where it has none or they were erased.
+    """
+    actor = event.actor
+    lines = [
+        _line("position", str(event.position)),
+        _line("type", f"{event.type} (schema {event.schema})"),
+        _line("recorded", f"{exact(event.recorded_at)} ({ago(event.recorded_at)})"),
+        _line("stream", f"{clean(event.stream)}, event {event.version} of it"),
+        _line("by", clean(f"{actor.user}@{actor.host}, process {actor.pid} of {actor.program}")),
+        _line("command", event.correlation),
+        _line("id", event.id),
+        _line("hash", event.hash.hex()),
+    ]
+    if event.digest is not None:
+        lines.append(_line("payload", size(len(payload)) if payload is not None else "erased"))
+    text = json.dumps(event.data, ensure_ascii=False, indent=2, default=repr)
+    lines.append(_line("data", ""))
+    # Line by line: whatever else a text has that steers a terminal, JSON has escaped already.
+    lines += [f"  {line.replace(chr(0x7F), ' ')}" for line in text.splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(name: str, text: str) -> str:
+    return f"{paint(f'{name:<{_NAMES}}', 'bold')} {text}".rstrip()
+
+
+def _beside(texts: Iterable[str]) -> list[str]:
+    return [f"{'':{_NAMES}} {text}" for text in texts if text]
+
+
+def _changed(code: Mapping[str, Any]) -> bool:
+    return code["base"] is not None and code["base"] != code["id"]
+
+
+def _environment(environment: Mapping[str, Any]) -> str:
+    platform = {name: clean(str(each)) for name, each in environment["platform"].items()}
+    python = f"Python {platform['python']}" if "python" in platform else ""
+    machine = " ".join(platform[name] for name in ("system", "machine") if name in platform)
+    return " · ".join(part for part in (clean(environment["described"] or ""), python, machine) if part)
+
+
+def _values(name: str, mapping: Mapping[str, Any], path: str | None) -> list[str]:
+    lines = [_line(name, f"from {clean(path)}" if path else "" if mapping else "none")]
+    names = max((extent(clean(key)) for key in mapping), default=0)
+    for key, each in mapping.items():
+        shown = clean(key)
+        # The exact number here, where there is room for it.
+        text = repr(each) if isinstance(each, float) else value(each)
+        lines += _beside([f"{shown}{'':{names - extent(shown)}}  {text}"])
+    return lines

@@ -1,0 +1,123 @@
+"""`datmo init`, `status`, `cleanup` and `version`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncclick as click
+
+from datmo.cli import overview
+from datmo.cli.base import Command, format_option, opened
+from datmo.cli.terminal import ask, hint, interactive, notice, put, say
+from datmo.cli.words import Shortened, ago, amount, clean
+from datmo.errors import ProjectNotFound, Refused
+
+if TYPE_CHECKING:
+    from datmo.engine.project import Status
+
+__all__ = ["cleanup", "init", "status", "version"]
+
+
+@click.command(cls=Command, examples=["datmo version"])
+async def version() -> None:
+    """Show the version of Datmo."""
+    await put(overview.version_line() + "\n")
+
+
+@click.command(cls=Command, examples=['datmo init --name iris --description "first steps"', "datmo init"])
+@click.option("--name", "-n", help="The project's name.  [default: the folder's]")
+@click.option("--description", help="What it is for; may be empty.")
+async def init(name: str | None, description: str | None) -> None:
+    """Make this folder a project.
+
+    In a folder that is one already, change its name and description: the id and everything recorded stay. On a terminal
+    a name that is missing is asked for.
+    """
+    from datmo.engine.project import init as initialize
+
+    known = await _is_project()
+    if name is None and not known and interactive():
+        name = await ask(f"Name of the project [{Path.cwd().name}]:") or None
+    async with initialize(name=name, description=description, notice=notice) as project:
+        found = await project.status()
+    done = "is" if known else "is now"
+    say(f"{found.home} {done} the project {clean(found.name)}")
+    await put(f"{found.id}\n")
+    hint('`datmo task run "python train.py"` runs and records a command')
+
+
+async def _is_project() -> bool:
+    from datmo.engine.project import open_project
+
+    try:
+        async with open_project(Path.cwd()):
+            return True
+    except ProjectNotFound:
+        return False
+
+
+@click.command(cls=Command, examples=["datmo status", "datmo status --format json"])
+@format_option("text")
+async def status(form: str) -> None:
+    """Show the project, its current session and snapshot, and what runs."""
+    async with opened() as project:
+        found = await project.status()
+    if form == "json":
+        await _put_json(found)
+    else:
+        await put("".join(f"{name:<10} {text}".rstrip() + "\n" for name, text in _lines(found)))
+
+
+def _lines(found: Status) -> list[tuple[str, str]]:
+    lines = [("project", f"{clean(found.name)} ({found.id})")]
+    if found.description:
+        lines.append(("", clean(found.description)))
+    lines += [("folder", str(found.home)), ("session", clean(found.session.name))]
+    current = "none yet"
+    if found.snapshot is not None:
+        label = f" [{clean(found.snapshot.label)}]" if found.snapshot.label else ""
+        when = ago(found.snapshot.created_at)
+        current = f"{Shortened([found.snapshot.id])(found.snapshot.id)}  {clean(found.snapshot.message)}{label}, {when}"
+    lines.append(("current", current))
+    lines.append(("has", f"{amount(found.snapshots, 'snapshot')}, {amount(found.tasks, 'task')}"))
+    ids = Shortened(task.id for task in found.running)
+    for i, task in enumerate(found.running):
+        lines.append(("" if i else "running", f"{ids(task.id)}  {clean(task.command)}, {ago(task.created_at)}"))
+    return lines
+
+
+async def _put_json(found: Status) -> None:
+    from datmo.cli.documents import entity, put_document
+
+    document = found._asdict() | {
+        "home": str(found.home),
+        "session": entity(found.session),
+        "snapshot": None if found.snapshot is None else entity(found.snapshot),
+        "running": [entity(task) for task in found.running],
+    }
+    await put_document(document)
+
+
+@click.command(cls=Command, examples=["datmo cleanup", "datmo cleanup --yes"])
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+async def cleanup(yes: bool) -> int | None:
+    """Remove the project: everything that Datmo has stored of it. Your own files stay.
+
+    What goes is listed first. On a terminal you are asked, elsewhere nothing is removed without --yes.
+    """
+    from datmo.engine.project import cleanup as remove
+
+    async with opened() as project:
+        plan = await project.cleanup_plan()
+        home = project.home
+    await put("".join(f"{line}\n" for line in plan))
+    if not yes:
+        if not interactive():
+            raise Refused("nothing was removed: nobody is here to be asked", hint="`datmo cleanup --yes` does not ask")
+        if (await ask("Remove all this? [y/N]")).lower() not in ("y", "yes"):
+            say("nothing was removed")
+            return 1
+    await remove(home, notice=notice)
+    say("removed")
+    return None

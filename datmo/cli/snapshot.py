@@ -1,0 +1,188 @@
+"""`datmo snapshot`: code, environment, files, configuration and metrics, tied together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import asyncclick as click
+
+from datmo.cli.base import Group, effective_limit, exclusive, format_option, limit_option, opened, session_filter
+from datmo.cli.table import Column, table
+from datmo.cli.terminal import colourful, hint, put, say, width
+from datmo.cli.words import Shortened, ago, clean, values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from datmo.core.entity.snapshot import Snapshot
+
+__all__ = ["snapshot", "snapshot_table"]
+
+_CONTENT = 7
+"""How many characters of the ids of code, environments and files are shown at least."""
+
+
+@click.group(cls=Group)
+async def snapshot() -> None:
+    """Keep code, environment, files, configuration and metrics together, and find them again."""
+
+
+@snapshot.command(
+    "create",
+    examples=[
+        'datmo snapshot create -m "first model"',
+        'datmo snapshot create -m "best of the sweep" --label best --task-id 7k2m',
+        'datmo snapshot create -m "weights" --filepaths model.pt --filepaths plots/',
+    ],
+)
+@click.option("--message", "-m", required=True, help="What it is, in your words.")
+@click.option("--label", "-l", help="A short category, such as best.")
+@click.option("--session-id", metavar="SESSION", help="The session that it belongs to.  [default: the current one]")
+@click.option("--task-id", metavar="TASK", help="Take code, environment, files, config and results of this task.")
+@click.option("--code-id", metavar="CODE", help="Take this code instead of that in the folder.")
+@click.option("--commit-id", metavar="COMMIT", help="Take the code of this commit.")
+@click.option("--environment-id", metavar="ENVIRONMENT", help="Take this environment.")
+@click.option("--environment-def", metavar="FILE", help="Take the environment that this file defines.")
+@click.option("--file-collection-id", metavar="FILES", help="Take the files of this collection.")
+@click.option("--filepaths", metavar="PATH", multiple=True, help="Keep this file or folder; may be repeated.")
+@click.option("--config-filename", metavar="NAME", help="Look for the configuration under this name.  [config.json]")
+@click.option("--config-filepath", metavar="FILE", help="Read the configuration from this JSON file.")
+@click.option("--stats-filename", metavar="NAME", help="Look for the metrics under this name.  [stats.json]")
+@click.option("--stats-filepath", metavar="FILE", help="Read the metrics from this JSON file.")
+async def create(**given: Any) -> None:
+    """Create a snapshot of the project as it is, or of what a task ran and left."""
+    _refuse_together(given)
+    code_id = given.pop("code_id")
+    async with opened() as project:
+        made = await project.snapshots.create(
+            given.pop("message"),
+            commit_id=given.pop("commit_id") or code_id,
+            environment_definition=given.pop("environment_def"),
+            filepaths=given.pop("filepaths") or None,
+            **given,
+        )
+    said = Shortened([made.id])(made.id)
+    say(f"created snapshot {said}: {clean(made.message)}")
+    await put(f"{made.id}\n")
+    hint(f"`datmo snapshot inspect {said}` shows all of it")
+
+
+def _refuse_together(given: Mapping[str, object]) -> None:
+    """Refuse options of which only one can hold."""
+    for pair in (
+        ("code_id", "commit_id"),
+        ("environment_id", "environment_def"),
+        ("file_collection_id", "filepaths"),
+        ("config_filepath", "config_filename"),
+        ("stats_filepath", "stats_filename"),
+    ):
+        exclusive(**{name: given[name] for name in pair})
+    for name in ("code_id", "commit_id", "environment_id", "environment_def", "file_collection_id", "filepaths"):
+        exclusive(task_id=given["task_id"], **{name: given[name]})
+
+
+@snapshot.command(
+    "ls",
+    examples=["datmo snapshot ls", "datmo snapshot ls -a --filter best", "datmo snapshot ls --format json --limit 1"],
+)
+@session_filter
+@click.option("--all", "-a", "everything", is_flag=True, help="Show code, environment, file collection and task, too.")
+@click.option("--filter", "text", metavar="TEXT", help="Only those with this in their message or label.")
+@limit_option("snapshots")
+@format_option()
+async def ls(session_id: str | None, everything: bool, text: str | None, limit: int | None, form: str) -> None:
+    """List snapshots, newest first; the current one is marked with `*`."""
+    async with opened() as project:
+        current = await project.snapshots.current()
+        found, total = await project.snapshots.page(
+            session_id=session_id or None, filter=text, limit=effective_limit(limit, form)
+        )
+        sessions = {each.id: each.name for each in await project.sessions.ls()}
+    current_id = None if current is None else current.id
+    if form == "json":
+        from datmo.cli.documents import entity, put_list
+
+        await put_list(entity(each, current=each.id == current_id) for each in found)
+    elif found:
+        await put(snapshot_table(found, sessions, current_id=current_id, everything=everything))
+    if len(found) < total:
+        say(f"showing {len(found)} of {total}; --limit 0 shows all")
+    if not total and form != "json":
+        say("no snapshots" + (" fit" if text or session_id else " yet"))
+        hint('`datmo snapshot create -m "first model"` makes one')
+
+
+@snapshot.command("inspect", examples=["datmo snapshot inspect 91cd", "datmo snapshot inspect best --format json"])
+@click.argument("given", metavar="ID")
+@format_option("text")
+async def inspect(given: str, form: str) -> None:
+    """Show all that is known of a snapshot. ID is its id, a unique prefix of it, or its label."""
+    async with opened() as project:
+        found = await project.snapshots.inspect(given)
+    if form == "json":
+        from datmo.cli.documents import put_document
+
+        await put_document(found)
+    else:
+        from datmo.cli.pages import snapshot_page
+
+        await put(snapshot_page(found))
+
+
+def snapshot_table(
+    found: Sequence[Snapshot],
+    sessions: Mapping[str, str],
+    *,
+    current_id: str | None = None,
+    everything: bool = False,
+) -> str:
+    """Return snapshots as a table.
+
+    Parameters:
+        found: the snapshots.
+        sessions: the names of sessions by their ids; shown where there is more than one.
+        current_id: the one that is marked.
+        everything: show the ids of code, environment, files and task, too.
+    """
+    ids = Shortened(each.id for each in found)
+    columns = [
+        Column("", optional=True),
+        Column("id", styles={"": "cyan"}),
+        Column("created"),
+        Column("session", flexible=True, optional=True),
+        Column("label", flexible=True, optional=True, styles={"": "green"}),
+        Column("message", flexible=True),
+        Column("config", flexible=True, optional=True),
+        Column("stats", flexible=True, optional=True),
+    ]
+    rows = [
+        [
+            "*" if each.id == current_id else "",
+            ids(each.id),
+            ago(each.created_at),
+            clean(sessions.get(each.session_id, "")) if len(sessions) > 1 else "",
+            clean(each.label or ""),
+            clean(each.message),
+            values(each.config),
+            values(each.stats),
+        ]
+        for each in found
+    ]
+    if everything:
+        columns += [Column("code"), Column("environment"), Column("files"), Column("task", optional=True)]
+        _add_content(found, rows)
+    return table(columns, rows, width=width(), colour=colourful())
+
+
+def _add_content(found: Sequence[Snapshot], rows: list[list[str]]) -> None:
+    code = Shortened((each.code_id for each in found), _CONTENT)
+    environments = Shortened((each.environment_id for each in found), _CONTENT)
+    files = Shortened((each.file_collection_id for each in found), _CONTENT)
+    tasks = Shortened(each.task_id for each in found)
+    for each, row in zip(found, rows, strict=True):
+        row += [
+            code(each.code_id),
+            environments(each.environment_id),
+            files(each.file_collection_id),
+            tasks(each.task_id),
+        ]

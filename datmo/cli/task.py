@@ -1,0 +1,216 @@
+"""`datmo task`: commands run in the project's environment, recorded."""
+
+from __future__ import annotations
+
+import sys
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import asyncclick as click
+
+from datmo.cli.base import Command, Group, effective_limit, format_option, limit_option, opened, session_filter
+from datmo.cli.table import Column, table
+from datmo.cli.terminal import ReaderGone, colourful, hint, put, put_bytes, say, width
+from datmo.cli.words import Shortened, ago, clean, duration, values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from datmo.core.entity.task import Task
+
+__all__ = ["task", "task_table"]
+
+_OUR_FAILURE = 125
+"""What `docker run` exits with where it was not the command that failed."""
+
+_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"}
+
+
+@click.group(cls=Group)
+async def task() -> None:
+    """Run commands in the project's environment; output, results and files are recorded."""
+
+
+class RunCommand(Command):
+    """`datmo task run`, for which all behind `--` is one command."""
+
+    async def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take what stands behind `--` away before options are looked for."""
+        before, after = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
+        ctx.meta["words"] = after
+        try:
+            return await super().parse_args(ctx, before)
+        except click.NoSuchOption as error:
+            if get_close_matches(error.option_name, error.possibilities or (), cutoff=0.75):
+                raise
+            message = f"no such option {error.option_name!r}: those of your own command go into its quotes or behind --"
+            raise click.UsageError(message, ctx) from error
+
+
+@task.command(
+    "run",
+    cls=RunCommand,
+    examples=[
+        'datmo task run "python train.py --lr 0.1"',
+        "datmo task run -- python train.py --lr 0.1",
+        'datmo task run --gpu -p 8888:8888 "python serve.py"',
+    ],
+)
+@click.argument("commands", metavar="CMD", nargs=-1)
+@click.option("--gpu", is_flag=True, help="Use GPUs where there are any.")
+@click.option("--ports", "-p", metavar="HOST:CONTAINER", multiple=True, help="Open a port; may be repeated.")
+@click.option("--environment-def", "env", metavar="FILE", help="Run in the environment that this file defines.")
+@click.option("--session-id", metavar="SESSION", help="The session that it belongs to.  [default: the current one]")
+@click.option("--name", help="A name for the task.")
+@click.option("--executor", type=click.Choice(["docker", "process"]), help="Where.  [default: by the environment]")
+@click.pass_context
+async def run(ctx: click.Context, /, commands: tuple[str, ...], **options: Any) -> int:
+    """Run a command in the project's environment, to its end.
+
+    CMD is one whole command, in quotes; or put `--` before its words. It runs on exactly the code that is here now, in
+    a checkout of its own. The exit code is the command's own.
+    """
+    import anyio
+
+    from datmo.engine.edge import single_error
+    from datmo.errors import DatmoError
+
+    command = _one_command(ctx, commands)
+    output = _Output()
+    try:
+        with single_error():
+            async with opened() as project, anyio.create_task_group() as workers:
+                workers.start_soon(output.say_when_stopped, name="word of a stop")
+                try:
+                    ended = await project.tasks.run(command, live=output.take, **options)
+                finally:
+                    output.ended = True
+                workers.cancel_scope.cancel()
+    except DatmoError as error:
+        from datmo.cli.failures import report
+
+        code = report(error)
+        return _OUR_FAILURE if code == 1 else code
+    _say_end(ended)
+    return _OUR_FAILURE if ended.exit_code is None else ended.exit_code
+
+
+def _one_command(ctx: click.Context, commands: tuple[str, ...]) -> str | list[str]:
+    words: list[str] = ctx.meta["words"]
+    if words and not commands:
+        return words
+    if len(commands) == 1 and not words:
+        return commands[0]
+    if not commands:
+        raise click.UsageError('give a command to run, such as "python train.py"', ctx)
+    raise click.UsageError(
+        f"{len(commands) + bool(words)} commands were given and one is run at a time, several at once come later; "
+        "if it is one, quote it or put -- before it",
+        ctx,
+    )
+
+
+class _Output:
+    """Shows a task's output as it comes: each stream on ours of the same name, byte for byte."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._gone: set[int] = set()
+
+    async def take(self, stream: int, data: bytes) -> None:
+        """Write a part of the output; where nobody reads it any more the task goes on without."""
+        from datmo.core.frames import STDERR
+
+        if stream in self._gone:
+            return
+        self._gone.add(stream)  # until it is written: if the write is given up, there shall be no other
+        try:
+            await put_bytes(data, sys.stderr if stream == STDERR else sys.stdout)
+        except ReaderGone:
+            return
+        self._gone.discard(stream)
+
+    async def say_when_stopped(self) -> None:
+        """Wait to be cancelled, and say so where the task still runs."""
+        import anyio
+
+        try:
+            await anyio.sleep_forever()
+        finally:
+            if not self.ended:
+                say("\nstopping the task in order; once more to leave at once")
+
+
+def _say_end(ended: Task) -> None:
+    said = Shortened([ended.id])(ended.id)
+    parts = [f"task {said} {ended.status}"]
+    if ended.duration is not None:
+        parts.append(f"after {duration(ended.duration)}")
+    if ended.reason:
+        parts.append(f"({clean(ended.reason)})")
+    elif ended.exit_code:
+        parts.append(f"(exit code {ended.exit_code})")
+    if ended.results:
+        parts.append(f"· {values(ended.results)}")
+    say(" ".join(parts))
+    if ended.status == "SUCCESS":
+        hint(f'`datmo snapshot create -m "…" --task-id {said}` keeps what it ran and left')
+
+
+@task.command("ls", examples=["datmo task ls", "datmo task ls --session-id sweeps --filter train.py"])
+@session_filter
+@click.option("--filter", "text", metavar="TEXT", help="Only those with this in their command or name.")
+@limit_option("tasks")
+@format_option()
+async def ls(session_id: str | None, text: str | None, limit: int | None, form: str) -> None:
+    """List tasks, newest first."""
+    async with opened() as project:
+        found, total = await project.tasks.page(
+            session_id=session_id or None, filter=text, limit=effective_limit(limit, form)
+        )
+        sessions = {each.id: each.name for each in await project.sessions.ls()}
+    if form == "json":
+        from datmo.cli.documents import entity, put_list
+
+        await put_list(entity(each) for each in found)
+    elif found:
+        await put(task_table(found, sessions))
+    if len(found) < total:
+        say(f"showing {len(found)} of {total}; --limit 0 shows all")
+    if not total and form != "json":
+        say("no tasks" + (" fit" if text or session_id else " yet"))
+        hint('`datmo task run "python train.py"` runs one')
+
+
+def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
+    """Return tasks as a table.
+
+    Parameters:
+        found: the tasks.
+        sessions: the names of sessions by their ids; shown where there is more than one.
+    """
+    ids = Shortened(each.id for each in found)
+    columns = [
+        Column("id", styles={"": "cyan"}),
+        Column("name", flexible=True, optional=True),
+        Column("status", styles=_STYLES),
+        Column("created"),
+        Column("took", right=True, optional=True),
+        Column("session", flexible=True, optional=True),
+        Column("command", flexible=True),
+        Column("results", flexible=True, optional=True),
+    ]
+    rows = [
+        [
+            ids(each.id),
+            clean(each.name or ""),
+            each.status,
+            ago(each.created_at),
+            duration(each.duration),
+            clean(sessions.get(each.session_id, "")) if len(sessions) > 1 else "",
+            clean(each.command),
+            values(each.results),
+        ]
+        for each in found
+    ]
+    return table(columns, rows, width=width(), colour=colourful())
