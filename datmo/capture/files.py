@@ -96,9 +96,7 @@ def capture_files(
     return manifest
 
 
-def restore_files(
-    store: ObjectStore, manifest: Manifest, to: Path, *, progress: Progress | None = None
-) -> list[Path]:
+def restore_files(store: ObjectStore, manifest: Manifest, to: Path, *, progress: Progress | None = None) -> list[Path]:
     """Write the files of a collection into a folder, each beside its place and then renamed to it.
 
     Files and links in the way are replaced; folders are made. Nothing is written through a link inside
@@ -137,7 +135,7 @@ def _find(paths: Sequence[Path], root: Path, special: list[str]) -> Iterator[_Fo
         project.extend(_walk(top, name, "project", special))
     yield from project
     outside = _uncovered({place: top for place, top in tops.items() if place not in inside})
-    names = name_outside(outside, [one.name for one in project])
+    names = name_outside(outside, [one.name for one in project]) if outside else {}
     for place, top in outside.items():
         yield from _walk(top, names[place], "outside", special)
 

@@ -35,6 +35,7 @@ OWN_FOLDERS = frozenset({".git", ".datmo"})
 _FORMAT = 1
 _HEADER = b"datmo files "
 _END = b"\0\n"
+_NOWHERE = frozenset({b"", b".", b".."})
 _LARGEST = (1 << 63) - 1
 
 
@@ -147,13 +148,12 @@ def _parsed(line: bytes) -> FileEntry:
 def _checked(entry: FileEntry) -> bytes:
     """The bytes of an entry's path, which may be part of a collection."""
     path = path_bytes(entry.path)
-    parts = path.split(b"/")
-    if b"\0" in path or any(part in {b"", b".", b".."} for part in parts):
+    if b"\0" in path or not _NOWHERE.isdisjoint(path.split(b"/")):
         raise FilesError(f"{entry.path!r} is not a path inside a file collection")
     if entry.origin not in ORIGINS:
         raise FilesError(f"{entry.path!r} has an unknown origin: {entry.origin!r}")
     # Some file systems take .GIT for .git.
-    if entry.origin == "project" and any(part.lower() in OWN_FOLDERS for part in entry.path.split("/")):
+    if entry.origin == "project" and not OWN_FOLDERS.isdisjoint(entry.path.lower().split("/")):
         raise FilesError(f"{entry.path!r} lies in a folder that is not the user's: .git or .datmo")
     if not 0 <= entry.size <= _LARGEST or not (0 <= entry.mode <= 0o777 or entry.mode == LINK):
         raise FilesError(f"{entry.path!r} has an impossible size or mode: {entry.size}, {entry.mode:o}")

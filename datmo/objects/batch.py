@@ -6,7 +6,6 @@ fails or dies before that leaves, at most, objects that nobody has heard of.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import threading
@@ -16,57 +15,37 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 from datmo.errors import FilesError, ObjectError
 from datmo.objects.hashing import Progress, copy_hashed, digest_of
-from datmo.objects.index import FileState, Index, is_coarse, settled
+from datmo.objects.index import Index
 from datmo.objects.layout import Layout, sync_folder
 from datmo.objects.pack import PackEntry, PackWriter
+from datmo.objects.source import (
+    PAUSE_S,
+    Changed,
+    FileState,
+    SourceFile,
+    StoredFile,
+    look_at,
+    not_stored,
+    opened,
+    read_all,
+    require_unchanged,
+    settle,
+    settled,
+)
 
-__all__ = ["SMALL", "Batch", "SourceFile", "StoredFile"]
+__all__ = ["SMALL", "Batch"]
 
 SMALL = 1 << 20
 """Objects up to this size go into a pack."""
 
 _WORKERS = max(4, os.cpu_count() or 1)
 _PACK_SIZE = 512 << 20
+_WAITING = 500
+_WAITING_SIZE = 8 << 20
 _TRIES = 4
-_PAUSE_S = 0.02
-_SETTLE_TRIES = 12
-# Never through a link, never waiting for the other end of a FIFO.
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-# Of an error while copying, what cannot be the source's doing.
-_STORES_FAULT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-
-
-class SourceFile(NamedTuple):
-    """A regular file to be stored.
-
-    Parameters:
-        path: where it is; a link there is refused, not followed.
-        folder: an open folder that the path is relative to, or None.
-        trusted: whether the stat cache may answer for it, so that it is not read again.
-        largest: a file with more bytes is refused.
-    """
-
-    path: Path | str
-    folder: int | None = None
-    trusted: bool = True
-    largest: int | None = None
-
-
-class StoredFile(NamedTuple):
-    """What became of it: its object, its size, and all its mode bits."""
-
-    object: str
-    size: int
-    mode: int
-
-
-class _Changed(Exception):
-    """The file was written to while it was read."""
 
 
 class Batch:
@@ -76,8 +55,10 @@ class Batch:
         layout.make()
         self._layout = layout
         self._index = index
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pending: set[bytes] = set()
+        self._waiting: dict[bytes, bytes] = {}
+        self._waiting_size = 0
         self._pack: PackWriter | None = None
         self._packs: list[tuple[str, list[PackEntry]]] = []
         self._large: dict[bytes, int] = {}
@@ -104,12 +85,11 @@ class Batch:
             the object's id.
         """
         digest = digest_of(data)
-        if not self._has(digest):
+        if len(data) <= SMALL:
+            self._keep(digest, data)
+        elif not self._has(digest):
             with _writing(self._layout):
-                if len(data) <= SMALL:
-                    self._append(digest, data)
-                else:
-                    self._write_large(digest, data)
+                self._write_large(digest, data)
         return digest.hex()
 
     def add_file(self, file: SourceFile, progress: Progress | None = None) -> StoredFile:
@@ -122,7 +102,7 @@ class Batch:
 
     def add_files(self, files: Sequence[SourceFile], progress: Progress | None = None) -> list[StoredFile]:
         """Store regular files: small ones in the order given, then the large ones, several at a time."""
-        stats = [_stat(file) for file in files]
+        stats = [look_at(file) for file in files]
         states = [FileState.of(now) if file.trusted else None for file, now in zip(files, stats, strict=True)]
         asked = [state for state in states if state is not None]
         known = self._index.recall(asked) if asked else {}
@@ -145,6 +125,7 @@ class Batch:
 
     def commit(self) -> None:
         """Make everything durable, then known to the index."""
+        self._append_waiting()
         with _writing(self._layout):
             self._finish_pack()
             if self._packs:
@@ -162,42 +143,37 @@ class Batch:
 
     def _read_file(self, file: SourceFile, progress: Progress | None) -> StoredFile:
         for attempt in range(_TRIES):
-            with _reading(file.path):
-                handle = os.open(file.path, _OPEN, dir_fd=file.folder)
-                try:
-                    return self._read_once(handle, file, progress)
-                except _Changed:
-                    time.sleep(_PAUSE_S * attempt)
-                finally:
-                    os.close(handle)
+            try:
+                return self._read_once(file, progress)
+            except Changed:
+                time.sleep(PAUSE_S * attempt)
+            except OSError as error:
+                raise not_stored(file.path, error) from error
         raise FilesError(
             f"{os.fspath(file.path)!r} changed each time it was read ({_TRIES} times)",
             hint="try again when nothing writes to it",
         )
 
-    def _read_once(self, handle: int, file: SourceFile, progress: Progress | None) -> StoredFile:
-        before = os.fstat(handle)
-        if not stat.S_ISREG(before.st_mode):
-            raise FilesError(f"{os.fspath(file.path)!r} is not a regular file")
-        before = _settled(handle)
-        state = FileState.of(before)
-        if file.largest is not None and before.st_size > file.largest:
-            raise FilesError(f"{os.fspath(file.path)!r} has more than {file.largest} bytes")
-        large = before.st_size > SMALL
-        began = time.time_ns()
-        digest = self._copy(handle, before, progress) if large else self._take(handle, before, progress)
+    def _read_once(self, file: SourceFile, progress: Progress | None) -> StoredFile:
+        with opened(file) as handle:
+            before, state = settle(handle)
+            if not stat.S_ISREG(before.st_mode):
+                raise FilesError(f"{os.fspath(file.path)!r} is not a regular file")
+            if file.largest is not None and before.st_size > file.largest:
+                raise FilesError(f"{os.fspath(file.path)!r} has more than {file.largest} bytes")
+            began = time.time_ns()
+            store = self._copy if before.st_size > SMALL else self._take
+            digest = store(handle, before, progress)
         if file.trusted and settled(state, began):
             self._seen.append((state, digest))
         return StoredFile(digest.hex(), before.st_size, stat.S_IMODE(before.st_mode))
 
     def _take(self, handle: int, before: os.stat_result, progress: Progress | None) -> bytes:
         """Read a small file and put it into the pack."""
-        data = _read_all(handle, before.st_size + 1)
-        _require_unchanged(handle, before, len(data))
+        data = read_all(handle, before.st_size + 1)
+        require_unchanged(handle, before, len(data))
         digest = digest_of(data)
-        if not self._has(digest):
-            with _writing(self._layout):
-                self._append(digest, data)
+        self._keep(digest, data)
         if progress is not None:
             progress(len(data))
         return digest
@@ -208,7 +184,7 @@ class Batch:
             target, path = self._layout.open_scratch()
         try:
             digest, copied = copy_hashed(handle, target, before.st_size, flush=True, progress=progress)
-            _require_unchanged(handle, before, copied)
+            require_unchanged(handle, before, copied)
             with _writing(self._layout):
                 self._place_large(digest, copied, target, path)
         finally:
@@ -216,11 +192,30 @@ class Batch:
             os.close(target)
         return digest
 
+    def _keep(self, digest: bytes, data: bytes) -> None:
+        """Take a small object; the index is asked about many at once, which costs a tenth."""
+        with self._lock:
+            if digest in self._pending:
+                return
+            self._pending.add(digest)
+            self._waiting[digest] = data
+            self._waiting_size += len(data)
+            if len(self._waiting) >= _WAITING or self._waiting_size >= _WAITING_SIZE:
+                self._append_waiting()
+
+    def _append_waiting(self) -> None:
+        known = self._index.present(list(self._waiting))
+        with _writing(self._layout):
+            for digest, data in self._waiting.items():
+                if digest not in known:
+                    self._append(digest, data)
+        self._waiting.clear()
+        self._waiting_size = 0
+
     def _append(self, digest: bytes, data: bytes) -> None:
         if self._pack is None:
             self._pack = PackWriter(*self._layout.open_scratch())
         self._pack.append(digest, data)
-        self._pending.add(digest)
         if self._pack.size > _PACK_SIZE:
             self._finish_pack()
 
@@ -253,51 +248,6 @@ class Batch:
         with self._lock:
             self._pending.add(digest)
             self._large[digest] = size
-
-
-def _stat(file: SourceFile) -> os.stat_result:
-    with _reading(file.path):
-        return os.stat(file.path, dir_fd=file.folder, follow_symlinks=False)
-
-
-def _read_all(handle: int, most: int) -> bytes:
-    data = os.read(handle, most)
-    while len(data) < most and (more := os.read(handle, most - len(data))):
-        data += more
-    return data
-
-
-def _require_unchanged(handle: int, before: os.stat_result, count: int) -> None:
-    after = os.fstat(handle)
-    if (
-        count != before.st_size
-        or after.st_size != before.st_size
-        or after.st_mtime_ns != before.st_mtime_ns
-        or after.st_ctime_ns != before.st_ctime_ns
-    ):
-        raise _Changed
-
-
-def _settled(handle: int) -> os.stat_result:
-    """Wait until any further change would show: a moment, once, for files that were written just now."""
-    for _ in range(_SETTLE_TRIES):
-        before, now = os.fstat(handle), time.time_ns()
-        state = FileState.of(before)
-        # A coarse clock would take seconds, one that is ahead of ours for ever: those are not remembered.
-        if settled(state, now) or is_coarse(state) or state.changed_ns > now:
-            return before
-        time.sleep(_PAUSE_S / 4)
-    raise _Changed
-
-
-@contextmanager
-def _reading(path: Path | str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _STORES_FAULT:
-            raise ObjectError(f"{os.fspath(path)!r} cannot be stored: {error.strerror}") from error
-        raise FilesError(f"{os.fspath(path)!r} cannot be stored: {error.strerror}") from error
 
 
 @contextmanager

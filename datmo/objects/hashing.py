@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -26,6 +27,7 @@ __all__ = ["Progress", "copy_hashed", "digest_of", "hash_file", "object_id", "pa
 Progress = Callable[[int], None]
 """Called with the number of bytes that were done since the last call."""
 
+_ID = re.compile("[0-9a-f]{64}")
 _STEP = 64 << 20
 _BUFFER = 1 << 20
 _NO_RANGE_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
@@ -48,7 +50,7 @@ def parse_id(given: str) -> bytes:
     Raises:
         InvalidArgument: it is not 64 lower-case hexadecimal digits.
     """
-    if len(given) == 64 and not set(given) - set("0123456789abcdef"):
+    if _ID.fullmatch(given):
         return bytes.fromhex(given)
     raise InvalidArgument(f"{given!r} is not an object id", hint="an object id has 64 hexadecimal digits")
 

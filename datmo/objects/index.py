@@ -18,33 +18,19 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from datmo.errors import ObjectError
-from datmo.objects.layout import Layout, sync_folder
-from datmo.objects.pack import WHOLE, DamagedPack, PackEntry, PackTooNew, read_index
+from datmo.objects.layout import Layout
+from datmo.objects.pack import PackEntry
+from datmo.objects.rows import connect, insert_large, insert_pack, marks, refill, transaction
+from datmo.objects.source import FileState
 
-__all__ = ["FileState", "Index", "Place", "is_coarse", "settled"]
+__all__ = ["Index", "Place"]
 
-_VERSION = 1
-_BUSY_S = 60.0
-_LARGE = 0
-_TICK_NS = 20_000_000
-_COARSE_TICK_NS = 2_000_000_000
-_SCHEMA = f"""
-    BEGIN IMMEDIATE;
-    CREATE TABLE pack(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-    CREATE TABLE object(
-        digest BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL,
-        length INTEGER NOT NULL, size INTEGER NOT NULL, kind INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE seen(
-        device INTEGER, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,
-        digest BLOB NOT NULL, PRIMARY KEY(device, inode)) WITHOUT ROWID;
-    PRAGMA user_version = {_VERSION};
-    COMMIT;
-"""
+_MANY = 500
 # What SQLite says of a file that is not, or no longer, the database we made.
 _SPOILT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
 _SPOILT_EXTENDED = {sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_SHORT_READ}
@@ -59,38 +45,6 @@ class Place(NamedTuple):
     length: int
     size: int
     kind: int
-
-
-class FileState(NamedTuple):
-    """What tells one state of a file from another without reading it."""
-
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-    changed_ns: int
-
-    @classmethod
-    def of(cls, stat: os.stat_result) -> FileState:
-        """The state that a stat result describes."""
-        # SQLite's integers are signed; some file systems use the highest bit of an inode's number.
-        return cls(
-            _signed(stat.st_dev),
-            _signed(stat.st_ino),
-            stat.st_size,
-            _signed(stat.st_mtime_ns),
-            _signed(stat.st_ctime_ns),
-        )
-
-
-def settled(state: FileState, now_ns: int) -> bool:
-    """Whether a change from now on would show in the file's change time (which nobody can set)."""
-    return state.changed_ns + (_COARSE_TICK_NS if is_coarse(state) else _TICK_NS) <= now_ns
-
-
-def is_coarse(state: FileState) -> bool:
-    """Whether the file lies where times are kept in whole seconds, as far as can be told."""
-    return state.changed_ns % 1_000_000_000 == 0
 
 
 class Index:
@@ -114,21 +68,37 @@ class Index:
         row = self._ask(lambda db: db.execute(query, (digest,)).fetchone(), None)
         return None if row is None else Place(*row)
 
+    def present(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these objects the store has."""
+
+        def work(db: sqlite3.Connection) -> set[bytes]:
+            found: set[bytes] = set()
+            for start in range(0, len(digests), _MANY):
+                some = digests[start : start + _MANY]
+                rows = db.execute(f"SELECT digest FROM object WHERE digest IN ({marks(some)})", some)
+                found.update(row[0] for row in rows)
+            return found
+
+        return self._ask(work, set())
+
     def recall(self, states: Sequence[FileState]) -> dict[FileState, bytes]:
         """The digests of those files that were seen in exactly this state and are still stored."""
-        query = """SELECT digest FROM seen JOIN object USING (digest) WHERE device = ? AND inode = ?
-                   AND seen.size = ? AND modified = ? AND changed = ?"""
 
         def work(db: sqlite3.Connection) -> dict[FileState, bytes]:
-            with _transaction(db, "BEGIN"):
-                rows = ((state, db.execute(query, state).fetchone()) for state in states)
-                return {state: row[0] for state, row in rows if row is not None}
+            known: dict[FileState, bytes] = {}
+            for device in {state.device for state in states}:
+                inodes = [state.inode for state in states if state.device == device]
+                for start in range(0, len(inodes), _MANY):
+                    some = inodes[start : start + _MANY]
+                    query = f"""SELECT device, inode, seen.size, modified, changed, digest
+                                FROM seen JOIN object USING (digest)
+                                WHERE device = ? AND inode IN ({marks(some)})"""
+                    known.update((FileState(*row[:5]), row[5]) for row in db.execute(query, (device, *some)))
+            return known
 
-        return self._ask(work, {})
-
-    def digests(self) -> list[bytes]:
-        """Every object that the store has."""
-        return self._ask(lambda db: [row[0] for row in db.execute("SELECT digest FROM object")], [])
+        nothing: dict[FileState, bytes] = {}
+        known = self._ask(work, nothing)
+        return {state: known[state] for state in states if state in known}
 
     def record(
         self,
@@ -140,10 +110,10 @@ class Index:
         packs, large, seen = list(packs), list(large), list(seen)
 
         def work(db: sqlite3.Connection) -> None:
-            with _transaction(db):
+            with transaction(db):
                 for name, entries in packs:
-                    _insert_pack(db, name, entries)
-                _insert_large(db, large)
+                    insert_pack(db, name, entries)
+                insert_large(db, large)
                 rows = ((*state, digest) for state, digest in seen)
                 db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?)", rows)
 
@@ -160,7 +130,7 @@ class Index:
         there = (self._layout.pack_names(), dict(self._layout.large_objects()))
         if there == self._rebuilt_for:
             return False
-        self._ask(lambda db: _refill(db, self._layout), None)
+        self._ask(lambda db: refill(db, self._layout), None)
         self._rebuilt_for = there
         return True
 
@@ -186,20 +156,20 @@ class Index:
         with self._lock:
             try:
                 return work(self._open())
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, OSError) as error:
                 if not _is_spoilt(error):
                     raise _unusable(self._layout.index, error) from error
-            self._discard()
             try:
+                self._discard()
                 return work(self._open())
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, OSError) as error:
                 raise _unusable(self._layout.index, error) from error
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             with self._exclusive():
                 self._inode = _inode(self._layout.index)
-                self._connection = _connect(self._layout)
+                self._connection = connect(self._layout)
                 self._inode = _inode(self._layout.index)
         return self._connection
 
@@ -227,30 +197,7 @@ _inherited: list[sqlite3.Connection | None] = []
 """Connections that came over a fork: never used, never closed."""
 
 
-def _connect(layout: Layout) -> sqlite3.Connection:
-    db = sqlite3.connect(layout.index, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            db.executescript(_SCHEMA)
-        elif version != _VERSION:
-            raise _Foreign(f"index version {version}")
-        _catch_up(db, layout)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-class _Foreign(sqlite3.DatabaseError):
-    """The index of another version of Datmo; ours can be made from the packs."""
-
-    sqlite_errorcode = sqlite3.SQLITE_SCHEMA
-
-
-def _is_spoilt(error: sqlite3.DatabaseError) -> bool:
+def _is_spoilt(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in _SPOILT or code in _SPOILT_EXTENDED
 
@@ -259,73 +206,5 @@ def _inode(path: Path) -> int:
     return path.stat().st_ino if path.exists() else 0
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> ObjectError:
+def _unusable(path: Path, error: Exception) -> ObjectError:
     return ObjectError(f"the object index {path} cannot be used: {error}")
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    db.execute(begin)
-    try:
-        yield
-    except BaseException:
-        # SQLite ends some failed transactions by itself.
-        with suppress(sqlite3.OperationalError):
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-
-
-def _insert_pack(db: sqlite3.Connection, name: str, entries: list[PackEntry]) -> None:
-    db.execute("INSERT OR IGNORE INTO pack(name) VALUES (?)", (name,))
-    (number,) = db.execute("SELECT id FROM pack WHERE name = ?", (name,)).fetchone()
-    rows = ((e.digest, number, e.offset, e.length, e.size, e.kind) for e in entries)
-    db.executemany("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-
-def _insert_large(db: sqlite3.Connection, large: Iterable[tuple[bytes, int]]) -> None:
-    rows = ((digest, _LARGE, 0, size, size, WHOLE) for digest, size in large)
-    db.executemany("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-
-def _catch_up(db: sqlite3.Connection, layout: Layout) -> None:
-    """Take in what the folder has and the rows have not, or the other way round."""
-    # The rows are read first: whatever another process adds meanwhile is then on the disk as well.
-    known = {name for (name,) in db.execute("SELECT name FROM pack")}
-    known_large = {row[0] for row in db.execute("SELECT digest FROM object WHERE pack = ?", (_LARGE,))}
-    names = layout.pack_names()
-    large = dict(layout.large_objects())
-    if known <= names and known_large <= large.keys():
-        _adopt(db, layout, names - known, {key: large[key] for key in large.keys() - known_large})
-    else:
-        _refill(db, layout)
-
-
-def _refill(db: sqlite3.Connection, layout: Layout) -> None:
-    with _transaction(db):
-        db.execute("DELETE FROM object")
-        db.execute("DELETE FROM pack")
-        _adopt_all(db, layout, layout.pack_names(), dict(layout.large_objects()))
-
-
-def _adopt(db: sqlite3.Connection, layout: Layout, names: set[str], large: dict[bytes, int]) -> None:
-    if names or large:
-        with _transaction(db):
-            _adopt_all(db, layout, names, large)
-
-
-def _adopt_all(db: sqlite3.Connection, layout: Layout, names: set[str], large: dict[bytes, int]) -> None:
-    # Whoever put them there may have died before syncing the names.
-    for folder in {layout.packs, layout.large} | {layout.large_path(digest).parent for digest in large}:
-        sync_folder(folder)
-    for name in sorted(names):
-        # A pack that cannot be read is tried again next time, and named by `verify`.
-        with suppress(DamagedPack, PackTooNew, FileNotFoundError):
-            _insert_pack(db, name, read_index(layout.pack_path(name)))
-    _insert_large(db, large.items())
-
-
-def _signed(number: int) -> int:
-    if -(1 << 63) <= number < 1 << 63:
-        return number
-    return (number + (1 << 63)) % (1 << 64) - (1 << 63)

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = ["Layout", "sync_folder"]
 
+_NAME = re.compile("[0-9a-f]{64}")
 _UNTOUCHED_S = 60.0
 
 
@@ -123,4 +125,4 @@ class Layout:
 
 
 def _is_digest(name: str) -> bool:
-    return len(name) == 64 and not set(name) - set("0123456789abcdef")
+    return _NAME.fullmatch(name) is not None

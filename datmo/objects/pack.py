@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,7 +91,9 @@ class PackWriter:
 
     def abandon(self) -> None:
         """Close and remove what was written."""
-        self._file.close()
+        # Closing would write what is still buffered: the disk may be full.
+        with suppress(OSError):
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from datmo.errors import FilesError, ObjectDamaged, ObjectError, ObjectMissing
-from datmo.objects.batch import Batch, SourceFile, StoredFile
+from datmo.objects.batch import Batch
 from datmo.objects.hashing import Progress, copy_hashed, digest_of, parse_id
 from datmo.objects.index import Index, Place
 from datmo.objects.layout import Layout
 from datmo.objects.pack import WHOLE
+from datmo.objects.source import SourceFile, StoredFile
 from datmo.objects.verify import verify_all, verify_place
 
 __all__ = ["ObjectStore", "SourceFile", "StoredFile"]
@@ -133,7 +134,7 @@ class ObjectStore:
 
     def has(self, object_ids: Iterable[str]) -> set[str]:
         """Which of these objects the store has."""
-        return {given for given in object_ids if self._index.find(parse_id(given)) is not None}
+        return {digest.hex() for digest in self._index.present([parse_id(given) for given in object_ids])}
 
     def size(self, object_id: str) -> int:
         """An object's size in bytes."""

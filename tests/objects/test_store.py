@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datmo.errors import FilesError, InvalidArgument, ObjectDamaged, ObjectMissing
+from datmo.errors import FilesError, InvalidArgument, ObjectDamaged, ObjectError, ObjectMissing
 from datmo.objects.batch import SMALL
 from datmo.objects.store import ObjectStore, SourceFile, StoredFile
 
@@ -293,6 +294,28 @@ def test_threads_may_share_a_store(store: ObjectStore) -> None:
         assert [store.read(one) for one in own] == blobs[number]
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("size", [SMALL, 3 * SMALL], ids=["small", "large"])
+def test_a_full_disk_is_the_stores_error_and_loses_nothing(store: ObjectStore, tmp_path: Path, size: int) -> None:
+    """The disk of this child ends after 256 KiB a file."""
+    sound = store.put_bytes(b"sound")
+    (tmp_path / "big").write_bytes(os.urandom(size))
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL // 4, SMALL // 4))
+        try:
+            put_file(store, tmp_path / "big")
+        except ObjectError as error:
+            os._exit(0 if "File too large" in error.message else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list((tmp_path / ".datmo/objects/tmp").iterdir()) == []
+    assert list(store.verify()) == []
+    assert store.read(sound) == b"sound"
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_uses_the_store_on_its_own(store: ObjectStore) -> None:
     ours = store.put_bytes(b"from the parent")
     child = os.fork()
