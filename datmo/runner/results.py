@@ -1,0 +1,130 @@
+"""A task's results: the lines `key: value` of its output, and the `stats.json` that it wrote.
+
+A line is a result when it has exactly one colon with something on both sides of it. Both sides are trimmed; the last
+line of a key wins. A value that is a number (`0.97`, `-3`, `1e-4`, `nan`, `inf`) becomes one, `true` and `false` (also
+as Python prints them) become booleans, all else stays text. Of a line that rewrites itself with carriage returns, a
+progress bar, what is seen last counts; colours are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from datmo.core.frames import split_frames
+
+__all__ = ["ResultLines", "merge_stats", "parse_results", "parse_value"]
+
+LINE_LIMIT = 1 << 14
+"""Bytes of the longest line that is looked at."""
+
+KEY_LIMIT = 200
+"""Characters of the longest key."""
+
+COUNT_LIMIT = 10_000
+"""Keys that are kept of one task; a program that prints more is printing a table."""
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
+_FLOAT = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
+_WORDS = {"true": True, "True": True, "false": False, "False": False}
+
+
+def parse_value(text: str) -> int | float | bool | str:
+    """Return what a word means: a number, a boolean, or itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def parse_results(lines: Iterable[str]) -> dict[str, int | float | bool | str]:
+    """Return the results among some lines.
+
+    Parameters:
+        lines: each with or without its line end.
+    """
+    taken = ResultLines()
+    for line in lines:
+        taken.feed_lines(line.rstrip("\n").encode("utf-8", "surrogateescape") + b"\n")
+    return taken.results()
+
+
+class ResultLines:
+    """Gathers results from output as it comes; memory is bounded, whatever the task prints.
+
+    Attributes:
+        left_out: how many results were too many to keep.
+    """
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._found: dict[bytes, bytes] = {}
+        self._unfinished: dict[int, bytes] = {}
+        self._overlong: set[int] = set()
+
+    def feed(self, frames: bytes) -> None:
+        """Take some whole frames. A line may begin in one and end in a later one of the same stream."""
+        for stream, data in split_frames(frames):
+            whole, newline, rest = data.rpartition(b"\n")
+            if newline:
+                whole = self._unfinished.pop(stream, b"") + whole
+                if stream in self._overlong:
+                    self._overlong.discard(stream)
+                    whole = whole.partition(b"\n")[2]
+                self.feed_lines(whole)
+            else:
+                rest = self._unfinished.pop(stream, b"") + rest
+            if len(rest) > LINE_LIMIT:
+                self._overlong.add(stream)
+            self._unfinished[stream] = b"" if stream in self._overlong else rest
+
+    def feed_lines(self, lines: bytes) -> None:
+        """Take some whole lines."""
+        for line in lines.split(b"\n"):
+            if b":" not in line:  # most lines: a chatty task prints millions
+                continue
+            key, colon, value = line.rstrip(b"\r").rpartition(b"\r")[2].partition(b":")
+            if not colon or b":" in value or len(line) > LINE_LIMIT:
+                continue
+            if len(self._found) >= COUNT_LIMIT and key not in self._found:
+                self.left_out += 1
+                continue
+            self._found.pop(key, None)  # so that the last one comes last, and wins over other spellings
+            self._found[key] = value
+
+    def results(self) -> dict[str, int | float | bool | str]:
+        """Return what has been found so far, the lines included that have no end yet."""
+        last = ResultLines()
+        for stream, rest in self._unfinished.items():
+            if stream not in self._overlong:
+                last.feed_lines(rest)
+        results = {}
+        for raw, value in {**self._found, **last._found}.items():
+            key, text = _clean(raw), _clean(value)
+            if text and 0 < len(key) <= KEY_LIMIT and key.isprintable():
+                results[key] = parse_value(text)
+        return results
+
+
+def merge_stats(results: Mapping[str, Any], stats: bytes) -> tuple[dict[str, Any], str | None]:
+    """Return results with those of a `stats.json` over them, and a notice where it cannot be used.
+
+    Parameters:
+        results: from the output.
+        stats: the file's bytes.
+    """
+    try:
+        given = json.loads(stats)
+    except (ValueError, RecursionError) as failure:
+        return dict(results), f"stats.json is not used: it is not JSON ({failure})"
+    if not isinstance(given, dict):
+        return dict(results), f"stats.json is not used: it holds {type(given).__name__}, not an object"
+    return {**results, **given}, None
+
+
+def _clean(raw: bytes) -> str:
+    return _COLOUR.sub("", raw.decode("utf-8", "replace")).strip()
