@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-__all__ = ["STDERR", "STDOUT", "frame", "join_text", "split_frames", "whole_frames"]
+__all__ = ["STDERR", "STDOUT", "LineJoiner", "frame", "join_text", "split_frames", "whole_frames"]
 
 STDOUT = 1
 STDERR = 2
@@ -51,22 +51,44 @@ def whole_frames(frames: bytes | memoryview) -> int:
     return offset
 
 
-def join_text(frames: bytes | memoryview) -> str:
-    """Return both streams in the order of arrival as text, no line of one broken by a line of the other.
+class LineJoiner:
+    """Joins both streams in the order of arrival, no line of one broken by a line of the other.
 
     A line that is still unfinished is held back until its own stream ends it, so that what the other stream says
-    meanwhile does not fall into its middle. Bytes that are not UTF-8 become U+FFFD.
+    meanwhile does not fall into its middle. Beyond a mebibyte it is let go as it is.
     """
-    unfinished = {STDOUT: b"", STDERR: b""}
-    joined: list[bytes] = []
-    for stream, data in split_frames(frames):
-        whole, newline, rest = (unfinished.get(stream, b"") + data).rpartition(b"\n")
-        if newline:
-            joined.append(whole + newline)
-        unfinished[stream] = rest
-    for rest in unfinished.values():
-        if rest:
-            if joined and not joined[-1].endswith(b"\n"):
-                joined.append(b"\n")
-            joined.append(rest)
-    return b"".join(joined).decode("utf-8", "replace")
+
+    _LONGEST = 1 << 20
+
+    def __init__(self) -> None:
+        self._unfinished = {STDOUT: bytearray(), STDERR: bytearray()}
+        self._at_line_start = True
+
+    def feed(self, frames: bytes | memoryview) -> bytes:
+        """Return the lines that some more frames finish."""
+        joined: list[bytes] = []
+        for stream, data in split_frames(frames):
+            pending = self._unfinished[stream]
+            pending += data
+            end = pending.rfind(b"\n") + 1 or (len(pending) if len(pending) > self._LONGEST else 0)
+            if end:
+                joined.append(bytes(pending[:end]))
+                del pending[:end]
+        return self._note(b"".join(joined))
+
+    def close(self) -> bytes:
+        """Return what is left: last lines without an end."""
+        rest = [bytes(pending) for pending in self._unfinished.values() if pending]
+        lead = b"" if self._at_line_start or not rest else b"\n"
+        return lead + b"\n".join(rest)
+
+    def _note(self, joined: bytes) -> bytes:
+        if joined:
+            self._at_line_start = joined.endswith(b"\n")
+        return joined
+
+
+def join_text(frames: bytes | memoryview) -> str:
+    """Return frames as one text, as `LineJoiner` joins them; bytes that are not UTF-8 become U+FFFD."""
+    joiner = LineJoiner()
+    return (joiner.feed(frames) + joiner.close()).decode("utf-8", "replace")
