@@ -104,13 +104,12 @@ class Batch:
         """Store regular files: small ones in the order given, then the large ones, several at a time."""
         stats = [look_at(file) for file in files]
         states = [FileState.of(now) if file.trusted else None for file, now in zip(files, stats, strict=True)]
-        asked = [state for state in states if state is not None]
-        known = self._index.recall(asked) if asked else {}
+        known = self._index.recall(states) if any(states) else [None] * len(files)
         stored: dict[int, StoredFile] = {}
         large: list[int] = []
-        for number, (file, now, state) in enumerate(zip(files, stats, states, strict=True)):
-            if state is not None and state in known:
-                stored[number] = StoredFile(known[state].hex(), now.st_size, stat.S_IMODE(now.st_mode))
+        for number, (file, now, digest) in enumerate(zip(files, stats, known, strict=True)):
+            if digest is not None:
+                stored[number] = StoredFile(digest.hex(), now.st_size, stat.S_IMODE(now.st_mode))
                 if progress is not None:
                     progress(now.st_size)
             elif now.st_size > SMALL:

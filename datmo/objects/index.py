@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from datmo.errors import ObjectError
 from datmo.objects.layout import Layout
@@ -81,24 +81,25 @@ class Index:
 
         return self._ask(work, set())
 
-    def recall(self, states: Sequence[FileState]) -> dict[FileState, bytes]:
-        """The digests of those files that were seen in exactly this state and are still stored."""
+    def recall(self, states: Sequence[FileState | None]) -> list[bytes | None]:
+        """For each state the digest of the file that was seen in exactly that and is still stored, or None."""
 
-        def work(db: sqlite3.Connection) -> dict[FileState, bytes]:
-            known: dict[FileState, bytes] = {}
-            for device in {state.device for state in states}:
-                inodes = [state.inode for state in states if state.device == device]
+        def work(db: sqlite3.Connection) -> dict[tuple[int, int], tuple[Any, ...]]:
+            rows: dict[tuple[int, int], tuple[Any, ...]] = {}
+            for device in {state.device for state in states if state is not None}:
+                inodes = [state.inode for state in states if state is not None and state.device == device]
                 for start in range(0, len(inodes), _MANY):
                     some = inodes[start : start + _MANY]
                     query = f"""SELECT device, inode, seen.size, modified, changed, digest
                                 FROM seen JOIN object USING (digest)
                                 WHERE device = ? AND inode IN ({marks(some)})"""
-                    known.update((FileState(*row[:5]), row[5]) for row in db.execute(query, (device, *some)))
-            return known
+                    rows.update(((row[0], row[1]), row) for row in db.execute(query, (device, *some)))
+            return rows
 
-        nothing: dict[FileState, bytes] = {}
-        known = self._ask(work, nothing)
-        return {state: known[state] for state in states if state in known}
+        rows = self._ask(work, dict[tuple[int, int], tuple[Any, ...]]())
+        found = [None if state is None else rows.get(state[:2]) for state in states]
+        pairs = zip(found, states, strict=True)
+        return [row[5] if row is not None and row[:5] == state else None for row, state in pairs]
 
     def record(
         self,
