@@ -1,7 +1,7 @@
 """The way from synchronous code to the engine: one event loop in a thread of its own, for the whole process.
 
 It works where a loop runs already (notebooks), because it is another thread's. In a forked child, where that thread
-does not exist, a call would wait for ever: so the process's number is kept beside it, and the child gets its own.
+does not exist, a call would wait for ever: so the child forgets it and gets its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -21,29 +22,39 @@ __all__ = ["call", "entered"]
 T = TypeVar("T")
 
 _STOPPING = 30.0
+"""Seconds that Ctrl-C waits for a call to end in order: longer than a task is given to stop."""
 
 
 class _Loop:
-    """The loop's thread, started by the first call; it ends with the main thread."""
+    """The loop's thread: started by the first call, it ends after the threads that made calls."""
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
         self._portal: BlockingPortal | None = None
+        self._callers: WeakSet[threading.Thread] = WeakSet()
 
     def portal(self) -> BlockingPortal:
+        """Return the portal to the loop, for a call of this thread."""
         with self._starting:
+            self._callers.add(threading.current_thread())
             if self._portal is None:
                 ready: Future[BlockingPortal] = Future()
-                threading.Thread(target=_serve, args=(ready,), name="datmo").start()
+                threading.Thread(target=_serve, args=(ready, self), name="datmo").start()
                 self._portal = ready.result()
             return self._portal
 
-    def forget(self) -> None:
-        """Leave the parent's loop to the parent: in a forked child its thread does not exist."""
-        self.__init__()  # type: ignore[misc]  # a forked child begins anew
+    def wait_for_callers(self) -> None:
+        """Return when the main thread has ended, and every other that made calls and that the interpreter waits for."""
+        threading.main_thread().join()
+        while caller := self._a_living_caller():
+            caller.join()
+
+    def _a_living_caller(self) -> threading.Thread | None:
+        with self._starting:
+            return next((caller for caller in self._callers if caller.is_alive() and not caller.daemon), None)
 
 
-def _serve(ready: Future[BlockingPortal]) -> None:
+def _serve(ready: Future[BlockingPortal], loop: _Loop) -> None:
     import anyio
     import anyio.to_thread
     from anyio.from_thread import BlockingPortal
@@ -52,13 +63,23 @@ def _serve(ready: Future[BlockingPortal]) -> None:
         async with BlockingPortal() as portal:
             ready.set_result(portal)
             # The interpreter joins all threads before it runs exit handlers, so those would come too late.
-            await anyio.to_thread.run_sync(threading.main_thread().join)
+            await anyio.to_thread.run_sync(loop.wait_for_callers)
+            # What nobody waits for any more, such as a project that was left open, would keep the process alive.
+            await portal.stop(cancel_remaining=True)
 
     anyio.run(serve)
 
 
 _loop = _Loop()
-os.register_at_fork(after_in_child=_loop.forget)
+
+
+def _forget() -> None:
+    """Leave the parent's loop to the parent: in a forked child its thread does not exist."""
+    global _loop
+    _loop = _Loop()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def call(function: Callable[..., Awaitable[T]], *arguments: object, **options: object) -> T:
@@ -69,8 +90,6 @@ def call(function: Callable[..., Awaitable[T]], *arguments: object, **options: o
     Parameters:
         function: called on the loop with the arguments.
     """
-    from datmo.engine.edge import single_error
-
     ended = threading.Event()
 
     async def run() -> T:
@@ -79,20 +98,17 @@ def call(function: Callable[..., Awaitable[T]], *arguments: object, **options: o
         finally:
             ended.set()
 
-    with single_error():
-        future = _loop.portal().start_task_soon(run)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            ended.wait(_STOPPING)
-            raise
+    future = _loop.portal().start_task_soon(run)
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        future.cancel()
+        ended.wait(_STOPPING)
+        raise
 
 
 @contextmanager
 def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     """Enter an async context manager on the loop, from synchronous code."""
-    from datmo.engine.edge import single_error
-
-    with single_error(), _loop.portal().wrap_async_context_manager(manager) as value:
+    with _loop.portal().wrap_async_context_manager(manager) as value:
         yield value

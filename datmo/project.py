@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datmo import portal
+from datmo.core.event import EXPECTATIONS, Expected
 
 if TYPE_CHECKING:
     from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
-    from datmo.core.event import EXPECTATIONS, Appended, Event, NewEvent
+    from datmo.core.event import Appended, Event, NewEvent
     from datmo.engine import project as engine
     from datmo.engine.log import AsOf, Log
     from datmo.eventlog.verify import LogReport
@@ -66,6 +67,10 @@ class Project:
         """Return what the project is like at the moment."""
         return portal.call(self._project.status)
 
+    def cleanup_plan(self) -> list[str]:
+        """Return what `cleanup` would remove, a line each."""
+        return portal.call(self._project.cleanup_plan)
+
 
 @contextmanager
 def open(home: Home = None, *, notice: Callable[[str], None] | None = None) -> Iterator[Project]:  # noqa: A001
@@ -91,11 +96,11 @@ def init(
         yield Project(project)
 
 
-def cleanup(home: Home = None) -> list[str]:
+def cleanup(home: Home = None, *, notice: Callable[[str], None] | None = None) -> list[str]:
     """Remove a project, not the user's files; returns what was removed, a line each."""
     from datmo.engine.project import cleanup as clean_up
 
-    return portal.call(clean_up, home)
+    return portal.call(clean_up, home, notice=notice)
 
 
 class Sessions:
@@ -145,15 +150,15 @@ class Snapshots:
         task_id: str | None = None,
         commit_id: str | None = None,
         environment_id: str | None = None,
-        environment_definition: str | None = None,
+        environment_definition: str | os.PathLike[str] | None = None,
         file_collection_id: str | None = None,
         filepaths: Sequence[str | os.PathLike[str]] | None = None,
         config: Mapping[str, Any] | None = None,
         config_filename: str | None = None,
-        config_filepath: str | None = None,
+        config_filepath: str | os.PathLike[str] | None = None,
         stats: Mapping[str, Any] | None = None,
         stats_filename: str | None = None,
-        stats_filepath: str | None = None,
+        stats_filepath: str | os.PathLike[str] | None = None,
     ) -> Snapshot:
         """Create a snapshot of the project as it is, or of what a task ran and left."""
         from datmo.snapshot import Snapshot
@@ -176,7 +181,7 @@ class Snapshots:
             stats_filename=stats_filename,
             stats_filepath=stats_filepath,
         )
-        return Snapshot(created, str(self._home))
+        return Snapshot(created, self._home)
 
     def ls(
         self,
@@ -189,13 +194,20 @@ class Snapshots:
         from datmo.snapshot import Snapshot
 
         found = portal.call(self._snapshots.ls, session_id=session_id, filter=filter, limit=limit)
-        return [Snapshot(entity, str(self._home)) for entity in found]
+        return [Snapshot(entity, self._home) for entity in found]
+
+    def current(self) -> Snapshot | None:
+        """Return the current snapshot, or None."""
+        from datmo.snapshot import Snapshot
+
+        found = portal.call(self._snapshots.current)
+        return None if found is None else Snapshot(found, self._home)
 
     def get(self, snapshot: str) -> Snapshot:
         """Return a snapshot by id, label or unique prefix of its id."""
         from datmo.snapshot import Snapshot
 
-        return Snapshot(portal.call(self._snapshots.get, snapshot), str(self._home))
+        return Snapshot(portal.call(self._snapshots.get, snapshot), self._home)
 
     def inspect(self, snapshot: str) -> dict[str, Any]:
         """Return everything that is known of a snapshot, as plain values."""
@@ -213,7 +225,7 @@ class Tasks:
         self,
         command: str | Sequence[str],
         *,
-        env: str | None = None,
+        env: str | os.PathLike[str] | None = None,
         gpu: bool = False,
         ports: Sequence[str] = (),
         session_id: str | None = None,
@@ -233,7 +245,7 @@ class Tasks:
             name=name,
             executor=executor,
         )
-        return Task(ended, str(self._home))
+        return Task(ended, self._home)
 
     def ls(
         self,
@@ -246,13 +258,13 @@ class Tasks:
         from datmo.task import Task
 
         found = portal.call(self._tasks.ls, session_id=session_id, filter=filter, limit=limit)
-        return [Task(entity, str(self._home)) for entity in found]
+        return [Task(entity, self._home) for entity in found]
 
     def get(self, task: str) -> Task:
         """Return a task by id or unique prefix."""
         from datmo.task import Task
 
-        return Task(portal.call(self._tasks.get, task), str(self._home))
+        return Task(portal.call(self._tasks.get, task), self._home)
 
 
 class Environments:
@@ -279,20 +291,12 @@ class EventLog:
     def append(
         self,
         *events: NewEvent,
-        expected: EXPECTATIONS | Mapping[str, EXPECTATIONS] | None = None,
+        expected: EXPECTATIONS | Mapping[str, EXPECTATIONS] = Expected.ANY,
         key: str | None = None,
         durable: bool = True,
     ) -> Appended:
-        """Append events of your own, all or none; None expects nothing."""
-        from datmo.core.event import Expected
-
-        return portal.call(
-            self._log.append,
-            *events,
-            expected=Expected.ANY if expected is None else expected,
-            key=key,
-            durable=durable,
-        )
+        """Append events of your own, all or none."""
+        return portal.call(self._log.append, *events, expected=expected, key=key, durable=durable)
 
     def read(
         self,
@@ -308,7 +312,7 @@ class EventLog:
     ) -> Iterator[Event]:
         """Yield events in the order of their positions."""
         return _each(
-            lambda: self._log.read(
+            self._log.read(
                 after=after,
                 upto=upto,
                 stream=stream,
@@ -317,18 +321,22 @@ class EventLog:
                 until=until,
                 backward=backward,
                 limit=limit,
-            ).__anext__
+            )
         )
 
     def follow(
         self, *, after: int | None = None, stream: str | None = None, types: Sequence[str] = ()
     ) -> Iterator[Event]:
         """Yield events as any process appends them, for ever."""
-        return _each(lambda: self._log.follow(after=after, stream=stream, types=types).__anext__)
+        return _each(self._log.follow(after=after, stream=stream, types=types))
 
     def get(self, position: int) -> Event:
         """Return the event at a position."""
         return portal.call(self._log.get, position)
+
+    def stream(self, entity: str) -> str:
+        """Return the stream of an entity that is named as people do: `task/4fk2`."""
+        return portal.call(self._log.stream, entity)
 
     def payload(self, position: int) -> bytes | None:
         """Return the bytes beside an event; None where it has none or they were erased."""
@@ -351,10 +359,17 @@ class EventLog:
         return portal.call(self._log.as_of, moment)
 
 
-def _each(start: Callable[[], Callable[[], Awaitable[T]]]) -> Iterator[T]:
-    step = start()
-    while True:
-        try:
-            yield portal.call(step)
-        except StopAsyncIteration:
-            return
+def _each(events: AsyncIterator[T]) -> Iterator[T]:
+    async def close() -> None:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+    try:
+        while True:
+            try:
+                event = portal.call(events.__anext__)
+            except StopAsyncIteration:
+                return
+            yield event
+    finally:
+        portal.call(close)

@@ -26,9 +26,11 @@ class Snapshot:
         InvalidArgumentType: it is not a snapshot's value.
     """
 
-    def __init__(self, snapshot_entity: SnapshotEntity, home: str | None = None) -> None:
+    def __init__(self, snapshot_entity: SnapshotEntity, home: str | os.PathLike[str] | None = None) -> None:
         if not isinstance(snapshot_entity, SnapshotEntity):
-            raise InvalidArgumentType(f"a Snapshot is made from a core snapshot, not a {type(snapshot_entity).__name__}")
+            raise InvalidArgumentType(
+                f"a Snapshot is made from a core snapshot, not a {type(snapshot_entity).__name__}"
+            )
         self._entity = snapshot_entity
         self._home = home
 
@@ -93,6 +95,11 @@ class Snapshot:
         return self._entity.created_at
 
     @property
+    def updated_at(self) -> datetime:
+        """When its words or values were last changed, UTC."""
+        return self._entity.updated_at
+
+    @property
     def files(self) -> list[IO[Any]]:
         """Its files, open for reading as text; each one's `name` ends in its path in the collection."""
         return self.get_files()
@@ -123,19 +130,26 @@ class Snapshot:
         return f"<Snapshot {self.id}: {self.message!r}>"
 
 
-def create(
+def create(  # noqa: PLR0917  # the order of the seed
     message: str,
     label: str | None = None,
-    home: str | None = None,
+    home: str | os.PathLike[str] | None = None,
     task_id: str | None = None,
     commit_id: str | None = None,
     environment_id: str | None = None,
     filepaths: Sequence[str | os.PathLike[str]] | None = None,
     config: Mapping[str, Any] | None = None,
     stats: Mapping[str, Any] | None = None,
-    **more: Any,
+    *,
+    session_id: str | None = None,
+    environment_definition: str | os.PathLike[str] | None = None,
+    file_collection_id: str | None = None,
+    config_filename: str | None = None,
+    config_filepath: str | os.PathLike[str] | None = None,
+    stats_filename: str | None = None,
+    stats_filepath: str | os.PathLike[str] | None = None,
 ) -> Snapshot:
-    """Create a snapshot; see `datmo.engine.snapshots.Snapshots.create` for all of its parameters.
+    """Create a snapshot; see `datmo.engine.snapshots.Snapshots.create` for what each parameter means.
 
     ```python
     import datmo
@@ -153,14 +167,20 @@ def create(
             filepaths=filepaths,
             config=config,
             stats=stats,
-            **more,
+            session_id=session_id,
+            environment_definition=environment_definition,
+            file_collection_id=file_collection_id,
+            config_filename=config_filename,
+            config_filepath=config_filepath,
+            stats_filename=stats_filename,
+            stats_filepath=stats_filepath,
         )
 
 
 def ls(
     session_id: str | None = None,
     filter: str | None = None,  # noqa: A002  # the seed's name
-    home: str | None = None,
+    home: str | os.PathLike[str] | None = None,
     *,
     limit: int | None = None,
 ) -> list[Snapshot]:

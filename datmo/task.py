@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, Any
@@ -25,7 +26,7 @@ class Task:
         InvalidArgumentType: it is not a task's value.
     """
 
-    def __init__(self, task_entity: TaskEntity, home: str | None = None) -> None:
+    def __init__(self, task_entity: TaskEntity, home: str | os.PathLike[str] | None = None) -> None:
         if not isinstance(task_entity, TaskEntity):
             raise InvalidArgumentType(f"a Task is made from a core task, not a {type(task_entity).__name__}")
         self._entity = task_entity
@@ -60,9 +61,54 @@ class Task:
         return self._entity.command
 
     @property
+    def name(self) -> str | None:
+        """Its name, or None."""
+        return self._entity.name
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was asked for, UTC."""
+        return self._entity.created_at
+
+    @property
+    def executor(self) -> str:
+        """Where it runs: `docker` or `process`."""
+        return self._entity.executor
+
+    @property
+    def runs_on(self) -> str | None:
+        """The image or the interpreter that it runs on; None before it has started."""
+        return self._now().runs_on
+
+    @property
+    def code_id(self) -> str:
+        """The code that it runs."""
+        return self._entity.code_id
+
+    @property
+    def environment_id(self) -> str:
+        """The environment that it runs in."""
+        return self._entity.environment_id
+
+    @property
+    def file_collection_id(self) -> str | None:
+        """The collection of the files that it left; None before it has ended."""
+        return self._now().file_collection_id
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know about the run."""
+        return self._now().notices
+
+    @property
     def status(self) -> str:
         """`CREATED`, `RUNNING`, `SUCCESS`, `FAILED`, `STOPPED` or `LOST`."""
         return self._now().status
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self._now().ended
 
     @property
     def start_time(self) -> datetime | None:
@@ -122,7 +168,7 @@ class Task:
         """
         from datmo.engine.project import files_of
 
-        return portal.call(files_of, self._home, self._now().file_collection_id, mode)
+        return portal.call(files_of, self._home, self.file_collection_id, mode)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and other.id == self.id
@@ -139,10 +185,14 @@ class Task:
 
 def run(
     command: str | Sequence[str],
-    env: str | None = None,
-    home: str | None = None,
+    env: str | os.PathLike[str] | None = None,
+    home: str | os.PathLike[str] | None = None,
     gpu: bool = False,
-    **more: Any,
+    *,
+    ports: Sequence[str] = (),
+    session_id: str | None = None,
+    name: str | None = None,
+    executor: str | None = None,
 ) -> Task:
     """Run a command in the project's environment, to its end; see `datmo.engine.tasks.Tasks.run`.
 
@@ -155,13 +205,15 @@ def run(
     ```
     """
     with open_project(home) as project:
-        return project.tasks.run(command, env=env, gpu=gpu, **more)
+        return project.tasks.run(
+            command, env=env, gpu=gpu, ports=ports, session_id=session_id, name=name, executor=executor
+        )
 
 
 def ls(
     session_id: str | None = None,
     filter: str | None = None,  # noqa: A002  # the seed's name
-    home: str | None = None,
+    home: str | os.PathLike[str] | None = None,
     *,
     limit: int | None = None,
 ) -> list[Task]:

@@ -149,7 +149,6 @@ def _plan(workspace: Workspace, environment: Row, code_id: str) -> _Plan:
 def _plan_on_base(environment: Row, definition: Mapping[str, bytes]) -> _Plan:
     """Plan an image for an environment without a Dockerfile: its packages, on the base image of its Python."""
     from datmo.capture.image import build_context, image_key
-
     from datmo.capture.installation import installation
 
     plan = installation(environment["kind"], environment["definition"], definition)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,17 +35,18 @@ class Capturing:
 
     async def code(self, commit: str | None = None) -> str:
         """Capture the code of the tree, or find a commit that was given; returns the code id."""
-        repository, store = self._workspace.code, self._workspace.store
-        if commit is None:
-            captured = await self._workspace.in_thread(lambda: repository.capture(store))
-        else:
-            captured = await self._workspace.in_thread(lambda: repository.resolve(commit))
+        workspace = self._workspace
+
+        def capture() -> CodeCapture:
+            return workspace.code.capture(workspace.store) if commit is None else workspace.code.resolve(commit)
+
+        captured = await workspace.in_thread(capture)
         for notice in captured.notices:
             self._workspace.notice(notice)
         await self._record(CODE, captured.code_id, "code.captured", _code(captured))
         return captured.code_id
 
-    async def environment(self, definition: str | None = None) -> Row:
+    async def environment(self, definition: str | os.PathLike[str] | None = None) -> Row:
         """Capture the environment in force, or that of a definition file; returns its row as it will be."""
         workspace = self._workspace
 
@@ -63,7 +65,10 @@ class Capturing:
 
     async def environment_row(self, given: str) -> Row:
         """Return the environment of an id or a unique prefix."""
-        return await self._workspace.query(lambda connection: resolve(connection, ENVIRONMENTS, given))
+        try:
+            return await self._workspace.query(lambda connection: resolve(connection, ENVIRONMENTS, given))
+        except EntityNotFound as error:
+            raise EntityNotFound("environment", given, hint="`datmo snapshot ls -a` shows the ids") from error
 
     async def files(self, paths: list[Path]) -> str:
         """Put files and folders into the store; returns the file collection's id."""

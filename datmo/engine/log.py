@@ -139,7 +139,7 @@ class Log:
             A report; `ok` says whether nothing is wrong, `problems` name the positions.
         """
         report = await self._log.verify()
-        noted = await self._workspace.in_thread(self._workspace.code.head)
+        noted = await self._workspace.in_thread(lambda: self._workspace.code.head())  # noqa: PLW0108  # on the loop it would import pygit2
         if noted is None:
             return report
         position, digest = noted

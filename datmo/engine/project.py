@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +13,6 @@ import anyio.to_thread
 from datmo.core import project as rules
 from datmo.core.entity.session import Session
 from datmo.core.ids import new_id
-from datmo.engine.edge import single_error
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
 from datmo.engine.environments import Environments
 from datmo.engine.executors import Executors
@@ -21,7 +20,7 @@ from datmo.engine.log import Log
 from datmo.engine.sessions import Sessions
 from datmo.engine.snapshots import Snapshots
 from datmo.engine.tasks import Tasks
-from datmo.engine.workspace import FOLDER, Workspace, command, find_home
+from datmo.engine.workspace import FOLDER, Workspace, checked_text, command, find_home
 from datmo.errors import Conflict, InvalidArgument, ProjectNotFound
 from datmo.eventlog.log import EventLog
 from datmo.projections import project as view
@@ -87,6 +86,7 @@ class Project:
 
     async def describe(self, *, name: str | None = None, description: str | None = None) -> None:
         """Change name or description; None keeps what there is."""
+        _check_words(name, description)
         row = await self._workspace.project_row()
         events = rules.describe(row, name, description)
         if events:
@@ -129,13 +129,26 @@ class Project:
 
 def _home(home: str | os.PathLike[str] | None) -> Path:
     """Return a project's root: a folder that is named is the project itself, only the default searches upwards."""
+    folder = _absolute(home)
     if home is None:
-        return find_home(Path.cwd())
-    folder = Path(os.path.abspath(home))
-    if not folder.is_dir():
-        raise InvalidArgument(f"home is no folder: {folder}")
+        return find_home(folder)
     if not (folder / FOLDER / "log.db").is_file():
         raise ProjectNotFound(f"no project at {folder}", hint="`datmo init` there makes one")
+    return folder
+
+
+def _absolute(home: str | os.PathLike[str] | None) -> Path:
+    """Return a folder as an absolute path; the working folder by default.
+
+    Raises:
+        InvalidArgument: it is no folder.
+    """
+    try:
+        folder = Path(os.path.abspath(home or "."))
+    except FileNotFoundError as error:
+        raise InvalidArgument("the working folder is no longer there", hint="change into another one") from error
+    if not folder.is_dir():
+        raise InvalidArgument(f"home is no folder: {folder}", hint="make it first: mkdir -p")
     return folder
 
 
@@ -156,14 +169,13 @@ async def open_project(
         DamagedLog: its log cannot be read.
     """
     folder = await anyio.to_thread.run_sync(_home, home)
-    with single_error():
-        async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
-            row = await log.query(view.load)
-            if row is None:
-                raise ProjectNotFound(f"the project at {folder} is not initialized", hint="`datmo init` finishes it")
-            workspace = Workspace(folder, log, row, notice or (lambda _: None))
-            async with AsyncExitStack() as stack:
-                yield Project(workspace, stack)
+    async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
+        row = await log.query(view.load)
+        if row is None:
+            raise ProjectNotFound(f"the project at {folder} is not initialized", hint="`datmo init` finishes it")
+        workspace = Workspace(folder, log, row, notice or (lambda _: None))
+        async with AsyncExitStack() as stack:
+            yield Project(workspace, stack)
 
 
 @asynccontextmanager
@@ -185,19 +197,14 @@ async def init(
     Raises:
         InvalidArgument: home is no folder, or the name is empty.
     """
-    folder = Path(os.path.abspath(home)) if home is not None else Path.cwd()
-    if not await anyio.to_thread.run_sync(folder.is_dir):
-        raise InvalidArgument(f"home is no folder: {folder}", hint="make it first: mkdir -p")
+    folder = await anyio.to_thread.run_sync(_absolute, home)
+    _check_words(name, description)
     fresh = rules.initialize(new_id(), new_id(), folder.name or "project" if name is None else name, description or "")
     await anyio.to_thread.run_sync(_make_folder, folder / FOLDER)
-    with single_error():
-        async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
-            if await log.query(view.load) is None:
-                try:
-                    with command():
-                        await log.append(*fresh)
-                except Conflict:  # another process was quicker: then this one describes
-                    pass
+    async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
+        if await log.query(view.load) is None:
+            with command(), suppress(Conflict):  # another process was quicker: then this one describes
+                await log.append(*fresh)
     async with open_project(folder, notice=notice) as project:
         await project.describe(name=name, description=description)
         yield project
@@ -216,8 +223,14 @@ async def cleanup(home: str | os.PathLike[str] | None = None, *, notice: Notice 
         plan = await project.cleanup_plan()
         await project._clean_outside()
         folder = project.home / FOLDER
-    await anyio.to_thread.run_sync(remove_tree, folder)
+    await anyio.to_thread.run_sync(_remove, folder)
     return plan
+
+
+def _check_words(name: str | None, description: str | None) -> None:
+    for key, value in (("name", name), ("description", description)):
+        if value is not None:
+            checked_text(key, value)
 
 
 def _make_folder(folder: Path) -> None:
@@ -229,19 +242,29 @@ def _make_folder(folder: Path) -> None:
         beside.replace(ignore)
 
 
-async def files_of(home: str | None, collection_id: str | None, mode: str) -> list[IO[Any]]:
+def _remove(folder: Path) -> None:
+    """Remove a project's folder, the log last: a cleanup that was cut short can be done again."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name.startswith("log.db")):
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink(missing_ok=True)
+    folder.rmdir()
+
+
+async def files_of(home: str | os.PathLike[str] | None, collection_id: str | None, mode: str) -> list[IO[Any]]:
     """Return the files of a collection, open; see `datmo.engine.entities.open_collection`."""
     async with open_project(home) as project:
         return await open_collection(project._workspace, collection_id, mode)
 
 
-async def task_of(home: str | None, task_id: str) -> Task:
+async def task_of(home: str | os.PathLike[str] | None, task_id: str) -> Task:
     """Return a task as it is now."""
     async with open_project(home) as project:
         return await project.tasks.get(task_id)
 
 
-async def logs_of(home: str | None, task_id: str) -> str:
+async def logs_of(home: str | os.PathLike[str] | None, task_id: str) -> str:
     """Return what a task printed so far."""
     async with open_project(home) as project:
         return await read_logs(project._workspace, task_id)

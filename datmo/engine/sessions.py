@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from datmo.core import session as rules
 from datmo.core.entity.session import Session
-from datmo.core.event import NewEvent
+from datmo.core.event import EXPECTATIONS, NewEvent
 from datmo.core.ids import new_id
 from datmo.core.project import DEFAULT_SESSION
-from datmo.engine.workspace import Workspace, command
-from datmo.errors import Conflict, EntityNotFound
+from datmo.engine.workspace import Workspace, checked_text, command, find_session
+from datmo.errors import Conflict
 from datmo.projections import sessions as view
 from datmo.projections import tasks
 
 __all__ = ["Sessions"]
 
-_TRIES = 3
+T = TypeVar("T")
+
+_TRIES = 5
+
+
+class _Decision(NamedTuple):
+    """What is to be appended, and what its streams must be like then."""
+
+    events: list[NewEvent]
+    expected: dict[str, EXPECTATIONS]
 
 
 class Sessions:
@@ -36,16 +47,13 @@ class Sessions:
             InvalidArgument: the name is empty.
             Refused: the name is taken.
         """
-        session_id = new_id()
-        for attempt in range(_TRIES):
-            taken = {row["name"] for row in await self._workspace.query(view.visible)}
-            events = rules.create(session_id, name, taken, current=current)
-            try:
-                await self._append(events)
-                break
-            except Conflict:  # another process took the name meanwhile: decide again, on what is there now
-                if attempt == _TRIES - 1:
-                    raise
+        session_id, name = new_id(), checked_text("name", name)
+
+        def decide(connection: sqlite3.Connection) -> _Decision:
+            taken = {row["name"] for row in view.visible(connection)}
+            return _Decision(rules.create(session_id, name, taken, current=current), {})
+
+        await self._decide(decide)
         return await self.get(session_id)
 
     async def select(self, session: str) -> Session:
@@ -57,9 +65,13 @@ class Sessions:
         Raises:
             EntityNotFound: there is none.
         """
-        row = await self._workspace.session(session)
-        await self._append(rules.select(row["id"]))
-        return await self.get(row["id"])
+
+        def decide(connection: sqlite3.Connection) -> _Decision:
+            session_id = find_session(connection, session)["id"]
+            return _Decision(rules.select(session_id), _unchanged(connection, session_id))
+
+        await self._decide(decide)
+        return await self.current()
 
     async def delete(self, session: str) -> Session:
         """Delete a session, which hides its tasks and snapshots; nothing of them is destroyed.
@@ -73,14 +85,15 @@ class Sessions:
         Raises:
             Refused: it is the default session, or one of its tasks runs.
         """
-        row = await self._workspace.session(session)
-        current_id = (await self._workspace.project_row())["session_id"]
-        default = await self._workspace.session(DEFAULT_SESSION)
-        running = await self._workspace.query(lambda connection: tasks.unfinished(connection, row["id"]))
-        events = rules.delete(
-            row, current_id=current_id, default_id=default["id"], running=[task["id"] for task in running]
-        )
-        await self._append(events)
+
+        def decide(connection: sqlite3.Connection) -> _Decision:
+            row = find_session(connection, session)
+            current_id, default_id = (find_session(connection, each)["id"] for each in (None, DEFAULT_SESSION))
+            running = [task["id"] for task in tasks.unfinished(connection, row["id"])]
+            events = rules.delete(row, current_id=current_id, default_id=default_id, running=running)
+            return _Decision(events, _unchanged(connection, row["id"]))
+
+        await self._decide(decide)
         return await self.current()
 
     async def ls(self) -> list[Session]:
@@ -89,20 +102,42 @@ class Sessions:
 
     async def current(self) -> Session:
         """Return the current session."""
-        return await self.get((await self._workspace.session(None))["id"])
+        return await self._find(None)
 
     async def get(self, session: str) -> Session:
         """Return a session by name, id or unique prefix."""
-        row = await self._workspace.session(session)
+        return await self._find(checked_text("session", session))
 
-        def find(connection: sqlite3.Connection) -> Session | None:
-            return next((entity for entity in view.entities(connection) if entity.id == row["id"]), None)
+    async def _find(self, given: str | None) -> Session:
+        def find(connection: sqlite3.Connection) -> Session:
+            row = find_session(connection, given)
+            return next(entity for entity in view.entities(connection) if entity.id == row["id"])
 
-        found = await self._workspace.query(find)
-        if found is None:
-            raise EntityNotFound("session", session, hint="`datmo session ls` shows the ids")
-        return found
+        return await self._workspace.query(lambda connection: _at_one_moment(connection, find))
 
-    async def _append(self, events: list[NewEvent]) -> None:
-        with command():
-            await self._workspace.log.append(*events)
+    async def _decide(self, decide: Callable[[sqlite3.Connection], _Decision]) -> None:
+        """Append what is decided on what is there; where another process changed that meanwhile, decide again."""
+        for attempt in range(_TRIES):
+            events, expected = await self._workspace.query(lambda connection: _at_one_moment(connection, decide))
+            try:
+                with command():
+                    await self._workspace.log.append(*events, expected=expected)
+            except Conflict:
+                if attempt == _TRIES - 1:
+                    raise
+            else:
+                return
+
+
+def _unchanged(connection: sqlite3.Connection, session_id: str) -> dict[str, EXPECTATIONS]:
+    """Expect that nobody selects or deletes a session meanwhile, so that the current one is never a deleted one."""
+    return {f"session/{session_id}": view.version(connection, session_id)}
+
+
+def _at_one_moment(connection: sqlite3.Connection, read: Callable[[sqlite3.Connection], T]) -> T:
+    """Read several things as of one moment, whatever others append meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        return read(connection)
+    finally:
+        connection.execute("COMMIT")

@@ -12,7 +12,7 @@ from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
 from datmo.engine.entities import Snapshot
 from datmo.engine.values import Wanted, find_values
-from datmo.engine.workspace import Workspace, command
+from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.projections import snapshots as view
 
@@ -41,15 +41,15 @@ class Snapshots:
         task_id: str | None = None,
         commit_id: str | None = None,
         environment_id: str | None = None,
-        environment_definition: str | None = None,
+        environment_definition: str | os.PathLike[str] | None = None,
         file_collection_id: str | None = None,
         filepaths: Sequence[str | os.PathLike[str]] | None = None,
         config: Mapping[str, Any] | None = None,
         config_filename: str | None = None,
-        config_filepath: str | None = None,
+        config_filepath: str | os.PathLike[str] | None = None,
         stats: Mapping[str, Any] | None = None,
         stats_filename: str | None = None,
-        stats_filepath: str | None = None,
+        stats_filepath: str | os.PathLike[str] | None = None,
     ) -> Snapshot:
         """Create a snapshot of the project as it is, or of what a task ran and left.
 
@@ -82,14 +82,41 @@ class Snapshots:
         """
         _exclude(environment_id=environment_id, environment_definition=environment_definition)
         _exclude(file_collection_id=file_collection_id, filepaths=filepaths)
-        _require_text(message=message)
+        paths = await self._workspace.in_thread(lambda: _absolute(filepaths))
+        values = [
+            Wanted("config", config, config_filename, config_filepath),
+            Wanted("stats", stats, stats_filename, stats_filepath),
+        ]
+        created = await self._begin(message, label, session_id)
+        capturing = Capturing(self._workspace)
+        if task_id is not None:
+            given = {
+                "commit_id": commit_id,
+                "environment_id": environment_id,
+                "environment_definition": environment_definition,
+                "file_collection_id": file_collection_id,
+                "filepaths": filepaths,
+            }
+            await self._take(created, task_id, given, session_given=session_id is not None)
+            values = [wanted for wanted in values if wanted.somewhere]
+        for wanted in values:
+            await self._look_up(created, wanted, paths)
+        if task_id is None:
+            created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
+            created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
+            created["code_id"] = await capturing.code(commit_id)
+        elif not created["file_collection_id"]:  # a task that never started left nothing
+            created["file_collection_id"] = await capturing.files([])
+        return await self._append(capturing, created)
+
+    async def _begin(self, message: str, label: str | None, session_id: str | None) -> rules.SnapshotCreated:
+        """Begin with the words; refuses before anything is captured."""
         session = await self._workspace.session(session_id)
-        paths = [Path(os.path.abspath(path)) for path in filepaths or ()]
         created = rules.SnapshotCreated(
             session_id=session["id"],
             task_id=None,
-            message=message,
-            label=label or None,
+            message=checked_text("message", message),
+            label=None if label is None else checked_text("label", label) or None,
             code_id="",
             environment_id="",
             file_collection_id="",
@@ -98,41 +125,35 @@ class Snapshots:
             stats={},
             stats_path=None,
         )
-        rules.create("new", created)  # refuses before anything is captured
-        look_up = task_id is None
-        if look_up or _given(config, config_filename, config_filepath):
-            wanted = Wanted("config", config, config_filename, config_filepath)
-            created["config"], created["config_path"] = find_values(wanted, self._workspace.home, paths)
-        if look_up or _given(stats, stats_filename, stats_filepath):
-            wanted = Wanted("stats", stats, stats_filename, stats_filepath)
-            created["stats"], created["stats_path"] = find_values(wanted, self._workspace.home, paths)
-        capturing = Capturing(self._workspace)
-        if task_id is None:
-            created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
-            created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
-            created["code_id"] = await capturing.code(commit_id)
-            return await self._append(capturing, created)
+        rules.create("new", created)
+        return created
+
+    async def _take(
+        self, created: rules.SnapshotCreated, task_id: str, given: Mapping[str, object], *, session_given: bool
+    ) -> None:
+        """Take over what a task ran and left."""
         task = await self._workspace.task(task_id)
-        given = {
-            "commit_id": commit_id,
-            "environment_id": environment_id,
-            "environment_definition": environment_definition,
-            "file_collection_id": file_collection_id,
-            "filepaths": filepaths,
-        }
         rules.from_task(task, given)
-        if not _given(config, config_filename, config_filepath):
-            created["config"] = task["config"]
-        if not _given(stats, stats_filename, stats_filepath):
-            created["stats"] = task["results"]
         created["task_id"] = task["id"]
-        created["session_id"] = session["id"] if session_id is not None else task["session_id"]
         created["code_id"] = task["code_id"]
         created["environment_id"] = task["environment_id"]
-        created["file_collection_id"] = task["file_collection_id"] or await capturing.files([])
-        return await self._append(capturing, created)
+        created["file_collection_id"] = task["file_collection_id"] or ""
+        created["config"] = task["config"]
+        created["stats"] = task["results"]
+        if not session_given:
+            created["session_id"] = task["session_id"]
 
-    async def _environment(self, capturing: Capturing, given: str | None, definition: str | None) -> str:
+    async def _look_up(self, created: rules.SnapshotCreated, wanted: Wanted, paths: list[Path]) -> None:
+        home = self._workspace.home
+        found = await self._workspace.in_thread(lambda: find_values(wanted, home, paths))
+        if wanted.kind == "config":
+            created["config"], created["config_path"] = found
+        else:
+            created["stats"], created["stats_path"] = found
+
+    async def _environment(
+        self, capturing: Capturing, given: str | None, definition: str | os.PathLike[str] | None
+    ) -> str:
         row = await (capturing.environment_row(given) if given is not None else capturing.environment(definition))
         return str(row["id"])
 
@@ -148,7 +169,11 @@ class Snapshots:
         if twin is not None:
             workspace.notice(f"same content as snapshot {short(twin)}: code, environment and files are shared")
         await self._note_head()
-        return await self.get(snapshot_id)
+        # Not by `get`, which hides the snapshot where its session was deleted meanwhile.
+        row = await workspace.query(lambda connection: view.SNAPSHOTS.load(connection, snapshot_id))
+        if row is None:
+            raise EntityNotFound("snapshot", snapshot_id)
+        return self._entity(row)
 
     async def _note_head(self) -> None:
         """Put the log's head into git, where `verify` finds it. It may lag: a crash here loses nothing."""
@@ -159,7 +184,11 @@ class Snapshots:
             self._workspace.notice(f"the log's head was not noted in git: {error}")
 
     async def ls(
-        self, *, session_id: str | None = None, filter: str | None = None, limit: int | None = None
+        self,
+        *,
+        session_id: str | None = None,
+        filter: str | None = None,  # noqa: A002  # the seed's name
+        limit: int | None = None,
     ) -> list[Snapshot]:
         """Return snapshots, newest first.
 
@@ -174,7 +203,11 @@ class Snapshots:
         return (await self.page(session_id=session_id, filter=filter, limit=limit)).entities
 
     async def page(
-        self, *, session_id: str | None = None, filter: str | None = None, limit: int | None = None
+        self,
+        *,
+        session_id: str | None = None,
+        filter: str | None = None,  # noqa: A002  # the seed's name
+        limit: int | None = None,
     ) -> Listing:
         """Return what `ls` does, and how many there are beside those within the limit."""
         session = None if session_id is None else (await self._workspace.session(session_id))["id"]
@@ -209,16 +242,12 @@ class Snapshots:
         return Snapshot.of(view.entity(row, self._workspace.project_id), self._workspace)
 
 
-def _given(*values: object) -> bool:
-    return any(value is not None for value in values)
+def _absolute(filepaths: Sequence[str | os.PathLike[str]] | None) -> list[Path]:
+    if isinstance(filepaths, str | os.PathLike):
+        raise InvalidArgumentType(f"filepaths is a list of paths, not the one path {os.fspath(filepaths)!r}")
+    return [Path(os.path.abspath(path)) for path in filepaths or ()]
 
 
 def _exclude(**values: object) -> None:
     if all(value is not None for value in values.values()):
         raise InvalidArgument(f"{' and '.join(values)} exclude one another: give one of them")
-
-
-def _require_text(**values: object) -> None:
-    for name, value in values.items():
-        if not isinstance(value, str):
-            raise InvalidArgumentType(f"{name} is text, not a {type(value).__name__}")

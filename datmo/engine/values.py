@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
-__all__ = ["Found", "find_values"]
+__all__ = ["Found", "Wanted", "find_values"]
 
 
 class Wanted(NamedTuple):
@@ -25,7 +26,12 @@ class Wanted(NamedTuple):
     kind: str
     given: Mapping[str, Any] | None = None
     filename: str | None = None
-    filepath: str | None = None
+    filepath: str | os.PathLike[str] | None = None
+
+    @property
+    def somewhere(self) -> bool:
+        """Whether it was said where they come from."""
+        return any(value is not None for value in (self.given, self.filename, self.filepath))
 
 
 class Found(NamedTuple):
@@ -57,7 +63,7 @@ def find_values(wanted: Wanted, home: Path, filepaths: list[Path]) -> Found:
     if filepath is not None:
         path = Path(filepath)
         if not path.is_file():
-            raise InvalidArgument(f"there is no file {filepath} to read the {kind} from")
+            raise InvalidArgument(f"there is no file {str(path)!r} to read the {kind} from")
         return _read(kind, path, home)
     name = filename or f"{kind}.json"
     for folder in (home, *(path if path.is_dir() else path.parent for path in filepaths)):
@@ -74,10 +80,13 @@ def _among(candidate: Path, filepaths: list[Path]) -> bool:
 def _read(kind: str, path: Path, home: Path) -> Found:
     try:
         values = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"the {kind} cannot be read from {path}: {error}") from error
     if not isinstance(values, dict):
-        raise InvalidArgument(f"the {kind} in {path} is no JSON object", hint='write {"name": value, ...}')
+        raise InvalidArgument(
+            f"the {kind} in {path} is no JSON object",
+            hint=f'write {{"name": value, ...}} there, or give the {kind} itself',
+        )
     resolved = path.resolve()
     inside = resolved.is_relative_to(home.resolve())
     return Found(values, resolved.relative_to(home.resolve()).as_posix() if inside else None)

@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from datmo.core.ids import new_id
-from datmo.errors import EntityNotFound, InvalidArgument, ProjectNotFound
+from datmo.errors import EntityNotFound, InvalidArgument, InvalidArgumentType, ProjectNotFound
 from datmo.eventlog.log import EventLog, correlation
 from datmo.projections import project, search, sessions, snapshots, tasks
 from datmo.projections.projection import Row
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datmo.capture.code import CodeRepository
     from datmo.objects.store import ObjectStore
 
-__all__ = ["FOLDER", "Workspace", "command", "find_home"]
+__all__ = ["FOLDER", "Workspace", "checked_text", "command", "find_home", "find_session"]
 
 T = TypeVar("T")
 
@@ -104,15 +104,7 @@ class Workspace:
             EntityNotFound: there is none.
             AmbiguousId: several ids begin so.
         """
-
-        def find(connection: sqlite3.Connection) -> Row:
-            if given is None:
-                row = project.load(connection)
-                return search.resolve(connection, sessions.SESSIONS, row["session_id"] if row else "")
-            named = sessions.by_name(connection, given)
-            return named or search.resolve(connection, sessions.SESSIONS, given)
-
-        return await self.query(find)
+        return await self.query(lambda connection: find_session(connection, given))
 
     async def snapshot(self, given: str) -> Row:
         """Return the snapshot of an id, a label or a unique prefix; see `datmo.projections.search.resolve`."""
@@ -124,15 +116,36 @@ class Workspace:
         text = _as_text("task", given)
         return await self.query(lambda connection: search.resolve(connection, tasks.TASKS, text))
 
-    async def object_text(self, object_id: str) -> str:
-        """Return an object as text."""
-        return (await self.in_thread(lambda: self.store.read(object_id))).decode("utf-8", "replace")
+
+def find_session(connection: sqlite3.Connection, given: str | None) -> Row:
+    """Return the row of a session; see `Workspace.session`."""
+    if given is None:
+        row = project.load(connection)
+        return search.resolve(connection, sessions.SESSIONS, row["session_id"] if row else "")
+    named = sessions.by_name(connection, _as_text("session", given))
+    return named or search.resolve(connection, sessions.SESSIONS, given)
+
+
+def checked_text(name: str, value: Any) -> str:
+    """Return a value that must be text that can be stored and shown.
+
+    Raises:
+        InvalidArgumentType: it is no text.
+        InvalidArgument: it is no valid Unicode.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgumentType(f"{name} is text, not a {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"{name} is no valid text: {value!r}") from error
+    return value
 
 
 def _as_text(kind: str, given: Any) -> str:
     if not isinstance(given, str):
-        raise InvalidArgument(f"a {kind} is named by its id, not by {given!r}")
-    if not given:
+        raise InvalidArgumentType(f"a {kind} is named by its id, not by {given!r}")
+    if not given.isprintable() or not given:
         raise EntityNotFound(kind, given, hint=f"`datmo {kind} ls` shows the ids")
     return given
 

@@ -9,7 +9,7 @@ from datmo.core.entity.session import Session
 from datmo.core.event import from_microseconds
 from datmo.projections.projection import Projection, Row
 
-__all__ = ["SESSIONS", "VISIBLE", "by_name", "entities", "visible"]
+__all__ = ["SESSIONS", "VISIBLE", "by_name", "entities", "version", "visible"]
 
 SESSIONS = Projection(
     table="session",
@@ -34,6 +34,14 @@ def by_name(connection: sqlite3.Connection, name: str) -> Row | None:
     """Return the session of a name, None where there is none."""
     rows = SESSIONS.select(connection, "WHERE deleted = 0 AND name = ?", (name,))
     return rows[0] if rows else None
+
+
+def version(connection: sqlite3.Connection, session_id: str) -> int:
+    """Return how many events a session's stream has: what an append expects that decides on the session."""
+    (found,) = connection.execute(
+        "SELECT coalesce(max(version), 0) FROM event WHERE stream = ?", (f"session/{session_id}",)
+    ).fetchone()
+    return int(found)
 
 
 def entities(connection: sqlite3.Connection) -> list[Session]:

@@ -86,7 +86,7 @@ def _read_object(store: ObjectStore, entry: FileEntry | None, notices: list[str]
         return {}
     try:
         values = json.loads(store.read(entry.object))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         notices.append(f"{entry.path} is not JSON: {error}")
         return {}
     if isinstance(values, dict):

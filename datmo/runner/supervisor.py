@@ -2,18 +2,20 @@
 
 What it records is in this order, and whoever comes after a crash reads from it how far things are:
 
-1. `task.created`, by the command: what is going to be run. A container or keeper is found by the task's id.
-2. `task.started`: the handle that finds what runs.
-3. `task.output`, again and again: a part of the record, from where the last one ended.
-4. `files.stored` and `task.finished`, `.failed` or `.stopped`, in one append: what it left and how it ended.
-5. Only then is the container removed, and the task's folder.
+1. The task's folder with the lock in it: whose lock is held is not orphaned. A folder without a task is garbage.
+2. `task.created`: what is going to be run. A container or keeper is found by the task's id.
+3. `task.started`: the handle that finds what runs.
+4. `task.output`, again and again: a part of the record, from where the last one ended.
+5. `files.stored` and `task.finished`, `.failed` or `.stopped`, in one append: what it left and how it ended.
+6. Only then is the container removed, and the task's folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -22,7 +24,7 @@ from datmo.capture.collect import Stamp
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.frames import LineJoiner, split_frames
-from datmo.errors import DatmoError, StartFailed
+from datmo.errors import DatmoError, RunnerError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect
@@ -50,9 +52,11 @@ class Supervisor:
         executor: where the task runs.
         spec: what is run.
         runs_on: the image or interpreter, for the record.
+        created: `task.created`, with what it names and is not yet recorded.
         check_out: makes the task's folders and returns the stamps of its checkout; runs in a thread.
         live: called with output as it comes.
         notices: what was already said to the user about this run; what the run itself gives is added.
+        notice: told what is left behind after the end.
     """
 
     log: EventLog
@@ -60,9 +64,11 @@ class Supervisor:
     executor: Executor
     spec: RunSpec
     runs_on: str
+    created: Sequence[NewEvent]
     check_out: Callable[[], Mapping[str, Stamp]]
     live: Live | None = None
-    notices: list[str] = field(default_factory=list)
+    notices: Sequence[str] = ()
+    notice: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self._before: Mapping[str, Stamp] = {}
@@ -71,49 +77,61 @@ class Supervisor:
         self._results = ResultLines()
         self._stop = anyio.Event()
         self._stopping = False
+        self._show, self._shown = anyio.create_memory_object_stream[tuple[int, bytes]](0)
 
     async def run(self) -> None:
         """Start the task, follow it, and record its end.
 
         Cancelling the caller stops the task in order: it is recorded as stopped and nothing is left behind; then the
-        cancellation goes on.
+        cancellation goes on. So it does where `live` raises: its error goes on.
         """
-        ended = anyio.Event()
-
-        async def shielded() -> None:
-            # In a child task, because Ctrl-C breaks a shield in the main one.
-            with anyio.CancelScope(shield=True):
-                await self._supervise()
-            ended.set()
-
         async with anyio.create_task_group() as workers:
-            workers.start_soon(shielded, name=f"supervisor of task {self.spec.task_id}")
+            workers.start_soon(self._to_the_end, name=f"supervisor of task {self.spec.task_id}")
             try:
-                await ended.wait()
-            except anyio.get_cancelled_exc_class():
+                with self._shown:
+                    async for stream, data in self._shown:
+                        if self.live is not None:
+                            await self.live(stream, data)
+            except BaseException:
                 self._stop.set()
                 raise
 
+    async def _to_the_end(self) -> None:
+        # Shielded in a child task, because Ctrl-C breaks a shield in the main one.
+        with anyio.CancelScope(shield=True), self._show:
+            folder = self.spec.folder
+            lock = await anyio.to_thread.run_sync(_claim, folder)
+            try:
+                await self._supervise()
+                await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, folder))
+            finally:
+                await anyio.to_thread.run_sync(lock.release)
+
     async def _supervise(self) -> None:
-        folder = self.spec.folder
-        await anyio.to_thread.run_sync(lambda: folder.mkdir(parents=True))
-        lock = FileLock(folder / "lock")
-        await anyio.to_thread.run_sync(lock.try_acquire)  # nobody else knows this folder yet
+        await self.log.append(*self.created)
+        handle = await self._start()
+        if handle is not None:
+            await self._until_end(handle)
+            await self._tidy(lambda: self.executor.remove(handle))
+
+    async def _tidy(self, remove: Callable[[], Awaitable[None]]) -> None:
+        """Remove something of a task whose end is recorded: failing at that does not change how it ended."""
         try:
-            handle = await self._start()
-            if handle is not None:
-                await self._until_end(handle)
-            await anyio.to_thread.run_sync(remove_tree, folder)
-        finally:
-            await anyio.to_thread.run_sync(lock.release)
+            await remove()
+        except (DatmoError, OSError) as error:
+            self.notice(f"something of task {self.spec.task_id} is left behind: {error}")
 
     async def _start(self) -> Handle | None:
-        """Start the task; None where it could not be started, which is recorded then."""
+        """Start the task; None where it could not or shall not be started, which is recorded then."""
         try:
             self._before = await anyio.to_thread.run_sync(self.check_out)
+            if self._stop.is_set():
+                self._stopping = True
+                await self._record_end(Ended(None, "stopped before it was started"), Leftovers.none())
+                return None
             handle = await self.executor.start(self.spec)
-        except DatmoError as error:
-            code = error.code if isinstance(error, StartFailed) else error.exit_code
+        except (DatmoError, OSError) as error:
+            code = error.code if isinstance(error, StartFailed) else RunnerError.exit_code
             await self._record_end(Ended(code, str(error)), Leftovers.none())
             return None
         started = rules.TaskStarted(handle=dict(handle), runs_on=self.runs_on)
@@ -134,7 +152,6 @@ class Supervisor:
         # Following ends without an unterminated last line; this reading has it.
         await self._take(handle, follow=False)
         await self._record_end(ended, await self._collect())
-        await self.executor.remove(handle)
 
     async def _follow(self, handle: Handle, followed: anyio.Event) -> None:
         await self._take(handle, follow=True)
@@ -158,7 +175,8 @@ class Supervisor:
         self._results.feed(chunk.frames)
         if self.live is not None:
             for stream, data in split_frames(chunk.frames):
-                await self.live(stream, data)
+                with suppress(anyio.BrokenResourceError):  # nobody looks any more, and the task goes on or is stopped
+                    await self._show.send((stream, data))
 
     async def _hear_requests(self) -> None:
         stream = f"task/{self.spec.task_id}"
@@ -172,6 +190,7 @@ class Supervisor:
 
     async def _record_end(self, ended: Ended, left: Leftovers) -> None:
         events = []
+        dropped = [f"{ended.dropped} bytes of its output were not recorded"] if ended.dropped else []
         if left.collection_id is not None:
             stored = {"count": left.files, "size": left.size}
             events.append(NewEvent(f"files/{left.collection_id}", "files.stored", stored))
@@ -182,7 +201,7 @@ class Supervisor:
             results={**self._results.results(), **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,
-            notices=[*self.notices, *left.notices],
+            notices=[*self.notices, *left.notices, *dropped],
         )
         await self.log.append(*events, rules.end(self.spec.task_id, data, stopped=self._stopping))
 
@@ -204,3 +223,18 @@ class Supervisor:
                 if frames is not None:
                     await file.write(joiner.feed(frames))
             await file.write(joiner.close())
+
+
+def _claim(folder: Path) -> FileLock:
+    """Make a task's folder and take its lock; nobody else knows this folder yet.
+
+    Raises:
+        RunnerError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+        lock = FileLock(folder / "lock")
+        lock.try_acquire()
+    except OSError as error:
+        raise RunnerError(f"the task's folder {str(folder)!r} cannot be made: {error.strerror}") from error
+    return lock

@@ -1,0 +1,1 @@
+"""Both APIs, async and sync, by the same tests."""
