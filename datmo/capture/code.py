@@ -164,7 +164,8 @@ class CodeRepository:
             (os.fsencode(entry.path), 0o100000 | entry.mode, bytes.fromhex(entry.object)) for entry in code.large
         ]
         for path, mode, oid in sorted(listed):
-            yield os.fsdecode(path), mode, oid
+            if not path.startswith(b".datmo/"):
+                yield os.fsdecode(path), mode, oid
 
     def read_file(self, code_id: str, path: str, store: ObjectStore | None = None) -> bytes | None:
         """The bytes of one file of captured code, as a checkout writes them; of a link, its target.
@@ -185,7 +186,7 @@ class CodeRepository:
         if found is None or found.mode in {FOLDER, SUBMODULE}:
             return None
         with self._scratch() as scratch:
-            return content_of(code, self._root, path, found, scratch)
+            return content_of(code, self._root, path, found, store, scratch)
 
     def open_file(self, code_id: str, path: str, store: ObjectStore) -> BinaryIO:
         """Open one file of captured code for reading; of a link, its target.
@@ -201,7 +202,7 @@ class CodeRepository:
         for entry in self._load(code_id).large:
             if entry.path == path:
                 return store.open(entry.object)
-        data = self.read_file(code_id, path)
+        data = self.read_file(code_id, path, store)
         if data is None:
             raise CodeError(f"the code {code_id[:12]} has no file {path!r}")
         return io.BytesIO(data)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from datmo.capture.code_index import IndexFacts
-from datmo.objects.index import FileState, settled
+from datmo.objects.source import FileState, settled
 
 __all__ = ["Cache"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -80,7 +80,7 @@ def write_code(code: Code, root: Path, to: Path, store: ObjectStore, scratch: Pa
     except OSError as error:
         raise CodeError(f"{os.fspath(to)!r} cannot be made: {error.strerror}") from error
     try:
-        writer = _Writer(code, root, scratch)
+        writer = _Writer(code, root, store, scratch)
         handle = os.open(to, _OPEN_FOLDER)
         try:
             writer.write(handle)
@@ -95,13 +95,12 @@ def write_code(code: Code, root: Path, to: Path, store: ObjectStore, scratch: Pa
     return tuple(writer.notices)
 
 
-def content_of(code: Code, root: Path, path: str, leaf: Leaf, scratch: Path) -> bytes:
+def content_of(code: Code, root: Path, path: str, leaf: Leaf, store: ObjectStore | None, scratch: Path) -> bytes:
     """What a checkout writes for one file of the code."""
     folders = os.fsencode(path).split(b"/")[:-1]
-    places = [b"/".join([*folders[:depth], _ATTRIBUTES]) for depth in range(len(folders) + 1)]
-    read = code.repository.read_tree
-    attributes = [(place, found) for place in places if (found := find(read, code.tree, os.fsdecode(place)))]
-    writer = _Writer(code, root, scratch, attributes)
+    places = {os.fsdecode(b"/".join([*folders[:depth], _ATTRIBUTES])) for depth in range(len(folders) + 1)}
+    attributes = {place: found for place in places if (found := find(code.repository.read_tree, code.tree, place))}
+    writer = _Writer(code, root, store, scratch, attributes)
     data = code.repository.read(leaf.oid)[1]
     return data if leaf.mode == LINK else writer.as_file(os.fsencode(path), leaf, data)
 
@@ -110,15 +109,21 @@ class _Writer:
     """Writes the tree of one repository; submodules have writers of their own."""
 
     def __init__(
-        self, code: Code, root: Path, scratch: Path, attributes: Iterable[tuple[bytes, Leaf]] | None = None
+        self,
+        code: Code,
+        root: Path,
+        store: ObjectStore | None,
+        scratch: Path,
+        attributes: Mapping[str, Leaf] | None = None,
     ) -> None:
         self._code = code
         self._root = root
+        self._store = store
         self._scratch = scratch
         self._read = code.repository.read_tree
         if attributes is None:
             listed = walk(self._read, code.tree)
-            attributes = [(path, leaf) for path, leaf in listed if path.rpartition(b"/")[2] == _ATTRIBUTES]
+            attributes = {os.fsdecode(path): leaf for path, leaf in listed if _basename(path) == _ATTRIBUTES}
         self._conversions = self._in_force(attributes)
         self.notices: list[str] = []
 
@@ -175,7 +180,7 @@ class _Writer:
                 return
             scratch = self._scratch / path.hex()
             scratch.mkdir()
-            writer = _Writer(found, self._root / os.fsdecode(path), scratch)
+            writer = _Writer(found, self._root / os.fsdecode(path), self._store, scratch)
             writer.write(inner)
             self.notices += [f"{os.fsdecode(path)}/{notice}" for notice in writer.notices]
         finally:
@@ -195,11 +200,14 @@ class _Writer:
                     return load(repository, leaf.oid.hex())
         return None
 
-    def _in_force(self, attributes: Iterable[tuple[bytes, Leaf]]) -> Conversions | None:
+    def _in_force(self, attributes: Mapping[str, Leaf]) -> Conversions | None:
         """The conversions that apply to the code, or None where nothing is converted."""
         repository, prefix = self._code.repository, self._code.repository.prefix
-        files = {prefix + os.fsdecode(path): repository.read(leaf.oid)[1] for path, leaf in attributes}
+        files = {prefix + path: repository.read(leaf.oid)[1] for path, leaf in attributes.items()}
         files |= self._attributes_above()
+        for entry in self._code.large:
+            if self._store is not None and _basename(os.fsencode(entry.path)) == _ATTRIBUTES:
+                files[prefix + entry.path] = self._store.read(entry.object)
         if not files and not Conversions(repository.git, repository.common, prefix, ()).out_of_git:
             return None
         tree, git = self._scratch / "tree", self._scratch / "git"
@@ -253,6 +261,10 @@ def _restore_large(code: Code, handle: int, to: Path, store: ObjectStore) -> Non
         finally:
             for folder_handle in opened:
                 os.close(folder_handle)
+
+
+def _basename(path: bytes) -> bytes:
+    return path.rpartition(b"/")[2]
 
 
 def _make_folder(name: bytes, handle: int) -> int:

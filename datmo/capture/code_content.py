@@ -20,11 +20,10 @@ from datmo.capture.code_index import IndexFacts
 from datmo.capture.code_pack import ObjectWriter
 from datmo.capture.code_repository import Repository, git_errors
 from datmo.capture.code_scan import Scan
-from datmo.capture.code_tree import EXECUTABLE, LINK, PLAIN, SUBMODULE, Leaf, find, walk
+from datmo.capture.code_tree import EXECUTABLE, FOLDER, LINK, PLAIN, SUBMODULE, Leaf, find, walk
 from datmo.capture.manifest import FileEntry
 from datmo.errors import CodeError
-from datmo.objects.batch import SourceFile
-from datmo.objects.index import FileState
+from datmo.objects.source import FileState, SourceFile
 from datmo.objects.store import ObjectStore
 
 __all__ = ["Content", "Work", "collect"]
@@ -82,7 +81,7 @@ class _Collector:
                 self._submodule(path, submodules.get(path))
             else:
                 self._look(path)
-        self._changes |= dict.fromkeys(left_out)
+        self._changes |= dict.fromkeys(left_out) | dict.fromkeys(self._committed_by_mistake())
         self._run_programs()
         self._notice("over the size limit of git objects, kept in the object store", self._large)
         self._notice("with line endings that git would change, kept in the object store", self._unkept)
@@ -103,6 +102,14 @@ class _Collector:
             tracked = [path for path in names if rules.match(path)]
             self._work.cache.keep_left_out(key, tracked)
         return found.union(tracked)
+
+    def _committed_by_mistake(self) -> list[str]:
+        """Files of Datmo's own folder in HEAD."""
+        read = self._work.repository.read_tree
+        own = find(read, self._work.base, ".datmo")
+        if own is None or own.mode != FOLDER:
+            return []
+        return [os.fsdecode(path) for path, _ in walk(read, own.oid, b".datmo/")]
 
     def _look(self, path: str) -> None:
         """Take one path as the work tree has it."""
@@ -146,6 +153,9 @@ class _Collector:
 
     def _read(self, path: str, mode: int) -> None:
         began, state, data = self._bytes_of(path)
+        if state is not None and self._conversions.has_keywords(path, data):
+            self._for_program.append((path, state))
+            return
         stored = self._conversions.stored_form(path, data)
         if stored is None:
             self._unkept.append(path)

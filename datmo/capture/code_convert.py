@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pygit2
@@ -25,6 +26,7 @@ __all__ = ["Conversions", "attribute_places", "clean_by_program"]
 _INTO_GIT = re.compile(rb"\b(?:text|crlf|eol|ident|filter|working-tree-encoding)\b")
 _OUT_OF_GIT = re.compile(rb"\b(?:eol=crlf|ident|filter=|working-tree-encoding=)")
 _TEXT = re.compile(rb"\b(?:text|crlf)\b")
+_KEYWORDS = re.compile(rb"\bident\b")
 _PROGRAMS = re.compile(rb"\b(?:filter=|working-tree-encoding=)")
 
 
@@ -54,6 +56,7 @@ class Conversions:
         )
         """Whether anything may be converted on the way out of git."""
         self._programs = _PROGRAMS.search(rules) is not None
+        self._keywords = _KEYWORDS.search(rules) is not None
         told = repr((settings, sorted(files.items())))
         self.digest = hashlib.sha1(told.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         """Another one where the same bytes may become other objects."""
@@ -70,6 +73,10 @@ class Conversions:
             _setting(self.git, f"filter.{driver}.{kind}") for kind in ("clean", "smudge", "process")
         )
 
+    def has_keywords(self, path: str, data: bytes) -> bool:
+        """Whether git puts a blob's id into the file; it can do so itself only, and does as it likes with it."""
+        return self._keywords and b"$Id" in data and self.git.get_attr(self._name(path), "ident") is True
+
     def stored_form(self, path: str, data: bytes) -> bytes | None:
         """What git stores for a file's bytes, so that a checkout gives them back; None where nothing does."""
         if not self.into_git or not data:
@@ -79,22 +86,19 @@ class Conversions:
             # git leaves such a file alone unless it is declared to be text.
             return None if self.git.get_attr(name, "text") is True else data
         into = self.git.load_filter_list(name, FilterMode.TO_ODB)
-        if into is None:
-            return data
-        try:
-            stored = into.apply_to_buffer(data)
-            if self._as_file(name, stored) == data:
-                return stored
-        except pygit2.GitError:
-            # core.safecrlf forbids to convert it.
-            pass
+        if into is not None:
+            # Refused where core.safecrlf forbids it.
+            with suppress(pygit2.GitError):
+                stored = into.apply_to_buffer(data)
+                if self._as_file(name, stored) == data:
+                    return stored
         return data if self._as_file(name, data) == data else None
 
     def as_file(self, path: str, data: bytes) -> bytes | None:
         """What a checkout writes for a blob; None where only the git program can tell."""
         if not self.out_of_git or not data:
             return data
-        if self.needs_program(path):
+        if self.needs_program(path) or self.has_keywords(path, data):
             return None
         name = self._name(path)
         if b"\0" in data:

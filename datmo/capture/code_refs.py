@@ -16,8 +16,10 @@ from datmo.errors import CodeError
 
 __all__ = ["keep", "kept_refs", "move_head", "read_head", "remove_refs"]
 
-_TRIES = 200
+_TRIES = 400
 _PAUSE_S = 0.005
+# What libgit2 raises where another process holds the lock of a ref, or was first, depends on how it notices.
+_IN_THE_WAY = (pygit2.GitError, OSError, ValueError)
 
 
 def keep(repository: Repository, project_id: str, code_id: str) -> None:
@@ -32,7 +34,7 @@ def keep(repository: Repository, project_id: str, code_id: str) -> None:
             try:
                 repository.git.references.create(name, oid, force=True)
                 break
-            except pygit2.GitError:
+            except _IN_THE_WAY:
                 # Another process writes the same ref, or packs refs just now.
                 if attempt == _TRIES - 1:
                     raise
@@ -70,17 +72,17 @@ def move_head(repository: Repository, project_id: str, position: int, digest: st
             found = repository.git.references.get(name)
             if found is not None and _parse(repository, found)[0] >= position:
                 return
-            if blob is None:
-                blob = repository.git.create_blob(f"{position} {digest}\n".encode())
-                _sync(repository.common, f"objects/{str(blob)[:2]}/{str(blob)[2:]}")
             try:
+                if blob is None:
+                    blob = repository.git.create_blob(f"{position} {digest}\n".encode())
+                    _sync(repository.common, f"objects/{str(blob)[:2]}/{str(blob)[2:]}")
                 if found is None:
                     repository.git.references.create(name, blob)
                 else:
                     # libgit2 does it only where the ref still is what was read.
                     found.set_target(blob)
                 break
-            except (pygit2.GitError, ValueError):
+            except _IN_THE_WAY:
                 if attempt == _TRIES - 1:
                     raise
                 time.sleep(_PAUSE_S)

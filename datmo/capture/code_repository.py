@@ -35,7 +35,7 @@ class Repository:
     Parameters:
         git: the repository itself.
         root: the project's folder.
-        own: whether it is the bare one in `.datmo/`.
+        own: whether it belongs to the folder alone: the bare one in `.datmo/`, or that of a submodule.
     """
 
     def __init__(self, git: pygit2.Repository, root: Path, *, own: bool) -> None:
@@ -45,7 +45,7 @@ class Repository:
         """The repository's own folder: `.git`, or that of a linked work tree."""
         self.common = _common(self.folder)
         """Where objects and refs lie, for linked work trees in common."""
-        self.top = Path(git.workdir or root).resolve()
+        self.top = (root if own or not git.workdir else Path(git.workdir)).resolve()
         """The root of the work tree."""
         inside = root.resolve().relative_to(self.top).as_posix()
         self.prefix = "" if inside == "." else inside + "/"
