@@ -17,12 +17,23 @@ __all__ = ["ThreadConnection"]
 T = TypeVar("T")
 
 
+_forks = 0  # how many forks lie between this process and the one that loaded the module: cheaper to ask than getpid
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
 class ThreadConnection:
     """One SQLite connection on one thread; functions given to `run` are executed there, one after another."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
-        self._pid = os.getpid()
+        self._forks = _forks
         self._closed = False
 
     @classmethod
@@ -52,7 +63,7 @@ class ThreadConnection:
         """
         if self._closed:
             raise LogError("the log is closed", hint="use it within its `async with`")
-        if os.getpid() != self._pid:
+        if self._forks != _forks:
             raise LogError(
                 "the log was opened by the parent of this forked process",
                 hint="open the project anew in the child",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from datmo.core.event import Event
@@ -42,6 +43,11 @@ class Selection:
         """Whether nothing between `after` and `upto` is left out."""
         return self.stream is None and not self.types
 
+    @property
+    def step(self) -> int:
+        """How positions go on."""
+        return -1 if self.backward else 1
+
     def behind(self, position: int) -> Selection:
         """Return what is left once a page has been read to a position."""
         return replace(self, upto=position - 1) if self.backward else replace(self, after=position)
@@ -76,7 +82,7 @@ def read_page(connection: sqlite3.Connection, selection: Selection, schemas: Sch
     """Return the first events of a selection, brought to their current schemas."""
     events: list[Event] = []
     try:
-        events.extend(iterate(connection, selection, schemas, limit))
+        events.extend(islice(iterate(connection, selection, schemas, limit), limit))
     except DamagedLog as damage:
         return Page(events, damage)
     return Page(events, None)
@@ -89,7 +95,7 @@ def iterate(connection: sqlite3.Connection, selection: Selection, schemas: Schem
         DamagedLog: an event cannot be read, or one is missing between two others.
     """
     query, values = selection.query()
-    whole, step, versions = selection.whole, -1 if selection.backward else 1, schemas.versions
+    whole, step, versions = selection.whole, selection.step, schemas.versions
     expected = None if selection.backward else selection.after + 1
     position: int | None = None
     make_event = tuple.__new__  # half the time of `Event(...)`
@@ -107,21 +113,28 @@ def iterate(connection: sqlite3.Connection, selection: Selection, schemas: Schem
     except DamagedLog:
         raise
     except sqlite3.Error as error:
-        known = expected if whole and expected is not None else _first_unreadable(connection, selection)
-        raise DamagedLog(known, f"the row cannot be read ({error})") from error
+        # The module reads one row ahead: the damaged one may be the next, or the one behind that.
+        yield from _up_to_damage(connection, selection, schemas, position)
+        raise DamagedLog(None, f"a row cannot be read ({error})") from error
     except Exception as error:
         raise DamagedLog(position, f"its data cannot be decoded ({error})") from error
 
 
-def _first_unreadable(connection: sqlite3.Connection, selection: Selection) -> int | None:
-    """Return the first position behind a point whose row cannot be read: a filtered query breaks without saying."""
-    position = selection.after
-    try:
-        for row in connection.execute(f"{SELECT} WHERE position > ? ORDER BY position", (position,)):
-            position = row[0]
-    except sqlite3.Error:
-        return position + 1
-    return None
+def _up_to_damage(
+    connection: sqlite3.Connection, selection: Selection, schemas: Schemas, last: int | None
+) -> Iterator[Event]:
+    """Yield what can still be read behind a position, one row at a time, up to the one that cannot."""
+    (end,) = connection.execute("SELECT max(position) FROM event").fetchone()
+    upto = end if selection.upto is None else min(end, selection.upto)
+    first, behind = (upto, selection.after) if selection.backward else (selection.after + 1, upto + 1)
+    for position in range(first if last is None else last + selection.step, behind, selection.step):
+        query, values = replace(selection, after=position - 1, upto=position, backward=False).query()
+        try:
+            rows = connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise DamagedLog(position, f"the row cannot be read ({error})") from error
+        for row in rows:
+            yield Event._make((*row[:12], schemas.upcast(row[4], row[5], decode(row[12]))))
 
 
 def head(connection: sqlite3.Connection) -> tuple[int, bytes]:

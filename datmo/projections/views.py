@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +19,6 @@ __all__ = ["ReplayReport", "Views", "compare_file", "replay_file"]
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS view (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"
 
-
-_CHUNK = 512
 
 Folds = tuple[tuple[int, Callable[[Event], str], Fold], ...]
 """What is to be done with an event of one type: which projection, which of its rows, how."""
@@ -94,11 +91,10 @@ class Views:
         """Begin to fold what is appended to the live views, inside the append's transaction."""
         return Folding(self.projections, self._folds, self.schemas.versions, connection, fresh=False)
 
-    def replay(self, connection: sqlite3.Connection, events: Iterator[Event]) -> dict[str, int]:
+    def replay(self, connection: sqlite3.Connection, events: Iterable[Event]) -> dict[str, int]:
         """Fold a whole history into empty tables; returns how many events of unknown types were passed over."""
         folding = Folding(self.projections, self._folds, self.schemas.versions, connection, fresh=True)
-        while chunk := list(islice(events, _CHUNK)):
-            folding.fold(chunk)
+        folding.fold(events)
         folding.save()
         return dict(folding.unknown)
 

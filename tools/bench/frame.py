@@ -71,7 +71,7 @@ def table(cases: Sequence[Case]) -> str:
     lines = ["| what | ours | limit | ratio | goal |", "|---|---:|---:|---:|---|"]
     for case in cases:
         if case.unavailable is not None:
-            lines.append(f"| {case.name} | – | – | – | {case.unavailable} |")
+            lines.append(f"| {case.name} | | | | {case.unavailable} |")
             continue
         middle = {name: median(values) for name, values in case.values.items()}
         others = [

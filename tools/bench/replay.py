@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,9 +19,13 @@ from datmo.projections.all import VIEWS
 from datmo.projections.views import replay_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-EVENTS, TASKS, APPEND = 1_000_000, 5_000, 2_000
+    from datmo.core.event import NewEvent
+
+EVENTS, APPEND = 1_000_000, 2_000
+AT_ONCE, OUTPUTS = 8, 200  # so many tasks run at once, and each prints so often
 
 
 def cases(scale: float) -> list[Case]:
@@ -42,7 +47,7 @@ def cases(scale: float) -> list[Case]:
 
 
 def replay(folder: Path, count: int) -> float:
-    """Return events a second; the history is of many tasks, their output interleaved."""
+    """Return events a second; the history is of some 5,000 tasks, 8 at a time, their output interleaved."""
     anyio.run(_fill, folder, count)
     started = time.perf_counter()
     views, report = replay_file(folder / "log.db", VIEWS)
@@ -65,9 +70,16 @@ def limit(folder: Path, columns: str | None) -> float:
 
 
 async def _fill(folder: Path, count: int) -> None:
-    tasks = [history.Task() for _ in range(min(TASKS, max(1, count // 100)))]
     async with history.opened(folder) as log:
-        await log.append(*[task.created() for task in tasks])
+        events = _events()
         for start in range(0, count, APPEND):
-            size = min(APPEND, count - start)
-            await log.append(*[tasks[(start + offset) % len(tasks)].output(1)[0] for offset in range(size)])
+            await log.append(*islice(events, min(APPEND, count - start)))
+
+
+def _events() -> Iterator[NewEvent]:
+    while True:
+        tasks = [history.Task() for _ in range(AT_ONCE)]
+        yield from (task.created() for task in tasks)
+        for _ in range(OUTPUTS):
+            for task in tasks:
+                yield from task.output(1)
