@@ -34,11 +34,14 @@ async def init(name: str | None, description: str | None) -> None:
     In a folder that is one already, change its name and description: the id and everything recorded stay. On a terminal
     a name that is missing is asked for.
     """
+    from anyio.to_thread import run_sync
+
     from datmo.engine.project import init as initialize
 
-    known = await _is_project()
+    here = await run_sync(Path.cwd)
+    known = await _is_project(here)
     if name is None and not known and interactive():
-        name = await ask(f"Name of the project [{Path.cwd().name}]:") or None
+        name = await ask(f"Name of the project [{here.name}]:") or None
     async with initialize(name=name, description=description, notice=notice) as project:
         found = await project.status()
     done = "is" if known else "is now"
@@ -47,11 +50,11 @@ async def init(name: str | None, description: str | None) -> None:
     hint('`datmo task run "python train.py"` runs and records a command')
 
 
-async def _is_project() -> bool:
+async def _is_project(folder: Path) -> bool:
     from datmo.engine.project import open_project
 
     try:
-        async with open_project(Path.cwd()):
+        async with open_project(folder):
             return True
     except ProjectNotFound:
         return False

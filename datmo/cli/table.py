@@ -56,7 +56,7 @@ def _fit(columns: Sequence[Column], widths: list[int], width: int) -> None:
     """Shorten the longest of the flexible columns, again and again, until all fit or none may be shorter."""
     flexible = [i for i, column in enumerate(columns) if column.flexible]
     for i in flexible:
-        widths[i] = min(widths[i], width)
+        widths[i] = min(widths[i], max(width, _LEAST))
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
     while excess > 0 and flexible:
         longest = max(flexible, key=widths.__getitem__)

@@ -65,7 +65,9 @@ async def put_bytes(data: bytes, stream: TextIO | None = None) -> None:
 def _write(stream: TextIO, data: bytes) -> None:
     try:
         stream.flush()
-        stream.buffer.write(data)
+        left = memoryview(data)
+        while left:  # an unbuffered stream (PYTHONUNBUFFERED) may take a part only
+            left = left[stream.buffer.write(left) :]
         stream.buffer.flush()
     except BrokenPipeError as error:
         silence(stream)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from datmo.engine.workspace import Workspace
-from datmo.runner.executors.base import Executor
 
 if TYPE_CHECKING:
+    from datmo.runner.executors.base import Executor
     from datmo.runner.executors.docker import DockerExecutor
 
 __all__ = ["Executors"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core.ids import new_id
 from datmo.engine.edge import single_error
 from datmo.engine.entities import Task
 from datmo.engine.executors import Executors
-from datmo.engine.running import Order, Running
 from datmo.engine.workspace import Workspace
 from datmo.engine.workspace import command as one_command
 from datmo.errors import EntityNotFound
 from datmo.projections import tasks as view
-from datmo.runner.supervisor import Live
+
+if TYPE_CHECKING:
+    from datmo.runner.supervisor import Live
 
 __all__ = ["Tasks", "TasksPage"]
 
@@ -74,6 +75,8 @@ class Tasks:
             BuildFailed: the environment could not be built.
             CaptureError: code or environment could not be captured.
         """
+        from datmo.engine.running import Order, Running  # heavy, and reading commands do without
+
         order = Order.of(
             command,
             env=env,

@@ -1,0 +1,61 @@
+"""Tables, at several widths."""
+
+from __future__ import annotations
+
+import pytest
+
+from datmo.cli.table import Column, cut, extent, table
+
+COLUMNS = [Column("id"), Column("took", right=True), Column("message", flexible=True), Column("label", optional=True)]
+ROWS = [["7k2m", "1.0 s", "a rather long message about it", ""], ["91cd", "12 ms", "short", ""]]
+
+
+def test_columns_stand_side_by_side_each_as_wide_as_it_must_be() -> None:
+    assert table(COLUMNS, ROWS, width=None, colour=False) == (
+        "id     took  message\n"
+        "7k2m  1.0 s  a rather long message about it\n"
+        "91cd  12 ms  short\n"
+    )  # fmt: skip
+
+
+def test_an_optional_column_is_there_as_soon_as_a_row_has_something_in_it() -> None:
+    rows = [ROWS[0], [*ROWS[1][:3], "best"]]
+    assert table(COLUMNS, rows, width=None, colour=False).splitlines()[0].split() == ["id", "took", "message", "label"]
+
+
+@pytest.mark.parametrize("width", [30, 25, 20])
+def test_on_a_narrow_terminal_a_flexible_column_is_cut_and_says_so(width: int) -> None:
+    lines = table(COLUMNS, ROWS, width=width, colour=False).splitlines()
+    assert max(map(len, lines)) == width
+    assert lines[1].endswith("…")
+    assert lines[1].startswith("7k2m  1.0 s  a r")
+    assert lines[2].endswith("short")
+
+
+def test_the_longest_flexible_column_gives_way_first() -> None:
+    columns = [Column("a", flexible=True), Column("b", flexible=True)]
+    shown = table(columns, [["x" * 10, "y" * 50]], width=30, colour=False)
+    assert shown.splitlines()[1] == f"{'x' * 10}  {'y' * 17}…"
+
+
+def test_nothing_is_cut_away_entirely_however_narrow_the_terminal_is() -> None:
+    lines = table(COLUMNS, ROWS, width=5, colour=False).splitlines()
+    assert lines[1] == "7k2m  1.0 s  a rat…"
+
+
+def test_a_column_that_may_not_be_shortened_stays_whole() -> None:
+    assert "7k2m" in table(COLUMNS, ROWS, width=10, colour=False)
+
+
+def test_wide_and_combining_characters_take_the_columns_that_they_take() -> None:
+    assert [extent("abc"), extent("日本"), extent("e\N{COMBINING ACUTE ACCENT}")] == [3, 4, 1]
+    assert cut("日本語", 5) == "日本…"
+    assert cut("日本語", 4) == "日…"
+    shown = table([Column("a"), Column("b")], [["日本", "x"], ["abcd", "y"]], width=None, colour=False)
+    assert shown == "a     b\n日本  x\nabcd  y\n"
+
+
+def test_colours_do_not_change_what_stands_where() -> None:
+    columns = [Column("status", styles={"FAILED": "red"}), Column("b")]
+    shown = table(columns, [["FAILED", "x"], ["OK", "y"]], width=None, colour=True)
+    assert shown.splitlines() == ["\x1b[1mstatus\x1b[0m  \x1b[1mb\x1b[0m", "\x1b[31mFAILED\x1b[0m  x", "OK      y"]

@@ -1,0 +1,162 @@
+"""The tree of commands: every command, every flag, help on each of them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import asyncclick as click
+import pytest
+
+from datmo.cli import overview
+from datmo.cli.base import Command
+from datmo.cli.edge import execute, root
+from tests.cli.conftest import Datmo
+
+pytestmark = pytest.mark.anyio
+
+HELP = {"-h", "--help"}
+TREE = {
+    "init": {"--name", "-n", "--description"},
+    "version": set(),
+    "status": {"--format"},
+    "cleanup": {"--yes", "-y"},
+    "session create": {"NAME", "--name", "-m", "--current", "--no-current"},
+    "session delete": {"NAME", "--name"},
+    "session ls": {"--format"},
+    "session select": {"NAME", "--name"},
+    "snapshot create": {
+        "--message", "-m", "--label", "-l", "--session-id", "--task-id", "--code-id", "--commit-id",
+        "--environment-id", "--environment-def", "--file-collection-id", "--filepaths", "--config-filename",
+        "--config-filepath", "--stats-filename", "--stats-filepath",
+    },
+    "snapshot ls": {"--session-id", "--all", "-a", "--filter", "--limit", "--format"},
+    "snapshot inspect": {"ID", "--format"},
+    "task run": {
+        "CMD", "--gpu", "--ports", "-p", "--environment-def", "--session-id", "--name", "--executor",
+    },
+    "task ls": {"--session-id", "--filter", "--limit", "--format"},
+    "log ls": {"--entity", "--type", "--since", "--until", "--limit", "--reverse", "--format"},
+    "log show": {"POSITION", "--format"},
+    "log follow": {"--entity", "--type", "--after", "--format"},
+    "log verify": {"--format"},
+    "log replay": {"--to", "--format"},
+}  # fmt: skip
+
+
+async def commands() -> dict[str, click.Command]:
+    """Every command of the tree, by its path."""
+    context = click.Context(root, info_name="datmo")
+    found: dict[str, click.Command] = {}
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= {f"{name} {below}": each for below, each in command.commands.items()}
+        else:
+            found[name] = command
+    return found
+
+
+def names(command: click.Command) -> set[str]:
+    found = set()
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            found.add((parameter.metavar or parameter.name or "").strip("[]").upper())
+        else:
+            found |= {*parameter.opts, *parameter.secondary_opts}
+    return found
+
+
+async def test_every_command_has_exactly_these_parameters() -> None:
+    assert {path: names(command) for path, command in (await commands()).items()} == TREE
+
+
+async def test_every_command_has_an_example_that_calls_it() -> None:
+    for path, command in (await commands()).items():
+        assert isinstance(command, Command)
+        assert command.examples
+        assert all(example.startswith(f"datmo {path}") for example in command.examples), path
+
+
+@pytest.mark.parametrize("flag", sorted(HELP))
+@pytest.mark.parametrize("path", ["", "session", "snapshot", "task", "log", *TREE])
+async def test_help_is_on_standard_output_everywhere(run: Datmo, path: str, flag: str) -> None:
+    done = await run(*path.split(), flag)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: datmo {path}")
+    for name in TREE.get(path, set()):
+        assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", done.out), name
+
+
+async def test_the_first_page_names_every_command_and_group(run: Datmo) -> None:
+    page = (await run("--help")).out
+    for name, entry in overview.entries().items():
+        assert re.search(rf"^  {name} +{re.escape(entry.help[:20])}", page, re.MULTILINE)
+
+
+async def test_the_quick_answers_are_those_of_the_commands(run: Datmo) -> None:
+    assert f"{overview.answer(['version'])}\n" == (await run("version")).out
+    assert overview.answer(["--help"]) == overview.answer(["-h"])
+    quick, slow = overview.answer(["--help"]), await run("--help")
+    assert (quick or "").split() == slow.out.split()  # but for the width, the same page
+    assert overview.answer(["status"]) is None
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_first_page_fits_into_the_terminal(width: int) -> None:
+    page = overview.page(width)
+    examples = page[page.index("Examples:") : page.index("Options:")]  # a command line is never broken
+    assert all(len(line) <= width for line in page.replace(examples, "").splitlines())
+
+
+@pytest.mark.parametrize("path", [[], ["session"], ["log"]])
+async def test_without_a_command_the_help_is_shown_as_a_usage_error(run: Datmo, path: list[str]) -> None:
+    done = await run(*path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"Usage: {' '.join(['datmo', *path])}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "hint"),
+    [
+        (["snapshto", "ls"], "no such command 'snapshto'", "did you mean `snapshot`?"),
+        (["session", "crate"], "no such command 'crate'", "did you mean `create`?"),
+        (["snapshot", "ls", "--fliter", "x"], "no such option '--fliter'", "did you mean `--filter`?"),
+        (["zzz"], "no such command 'zzz'", "`datmo --help` shows how it is used"),
+        (["log", "show", "x"], "invalid value for 'POSITION': 'x' is not a valid integer range", None),
+        (["log", "show"], "missing argument 'POSITION'", "`datmo log show --help` shows how it is used"),
+        (["snapshot", "ls", "--format", "xml"], "invalid value for '--format': 'xml' is not one of", None),
+    ],
+)
+async def test_mistakes_in_the_command_line_are_one_line_and_a_hint(
+    run: Datmo, arguments: list[str], error: str, hint: str | None
+) -> None:
+    done = await run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    first, second = done.err.splitlines()
+    assert first.startswith(f"error: {error}")
+    assert second == f"hint: {hint}" if hint else second.startswith("hint: ")
+
+
+def test_the_console_script_is_the_main_function() -> None:
+    found = Path(__file__).parents[2] / "pyproject.toml"
+    assert tomllib.loads(found.read_text())["project"]["scripts"] == {"datmo": "datmo.__main__:main"}
+
+
+async def test_a_bug_is_one_line_and_the_way_to_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(root, "main", broken)
+    assert await execute(["status"]) == 1
+    assert capsys.readouterr().err == (
+        "error: this is a bug in datmo: RuntimeError: two lines\n"
+        "hint: run it again with DATMO_DEBUG=1 to see where it happened\n"
+    )
+    monkeypatch.setenv("DATMO_DEBUG", "1")
+    assert await execute(["status"]) == 1
+    assert "in broken" in capsys.readouterr().err
