@@ -39,9 +39,23 @@ class ThreadConnection:
     @classmethod
     async def open(cls, connect: Callable[[], sqlite3.Connection]) -> ThreadConnection:
         """Open a connection by a function that is called on its thread; what that raises is raised here."""
-        connection = aiosqlite.Connection(connect, iter_chunk_size=64)
+        failures: list[Exception] = []
+
+        def connected() -> sqlite3.Connection:
+            try:
+                return connect()
+            except Exception as error:  # noqa: BLE001  # raised below
+                # Where this raised, aiosqlite would end its thread without anyone waiting for that, which fails once
+                # the loop is closed. With a stand-in it is opened, and closed in order.
+                failures.append(error)
+                return sqlite3.connect(":memory:")
+
+        connection = aiosqlite.Connection(connected, iter_chunk_size=64)
         with anyio.CancelScope(shield=True):  # a half-opened connection would keep the process from ending
             await connection
+            if failures:
+                await connection.close()
+                raise failures[0]
         return cls(connection)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
