@@ -42,7 +42,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*args, **more)
-        self.examples = tuple(examples)
+        self.examples: tuple[str, ...] = tuple(examples)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -55,7 +55,7 @@ class Command(click.Command):
 class Group(click.Group):
     """A group that lists its commands in the order in which they are written."""
 
-    command_class = Command
+    command_class: type[click.Command] | None = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of its commands."""
@@ -135,13 +135,15 @@ def effective_limit(limit: int | None, form: str) -> int | None:
     return limit or None
 
 
-session_filter = click.option(
-    "--session-id",
-    is_flag=False,
-    flag_value="",
-    metavar="[SESSION]",
-    help="Only those of one session, by name or id; without a value those of all.",
-)
+def session_filter() -> Callable[[F], F]:
+    """Return the option `--session-id` of lists; without a value it is empty."""
+    return click.option(
+        "--session-id",
+        is_flag=False,
+        flag_value="",
+        metavar="[SESSION]",
+        help="Only those of one session, by name or id; without a value those of all.",
+    )
 
 
 def exclusive(**given: object) -> None:

@@ -21,7 +21,7 @@ __all__ = ["execute", "root", "run"]
 
 _READER_GONE = 128 + signal.SIGPIPE
 
-root = Root(
+root: Root = Root(
     name="datmo",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -14,6 +14,7 @@ from datmo.cli.words import Shortened, ago, amount, clean
 from datmo.errors import ProjectNotFound, Refused
 
 if TYPE_CHECKING:
+    from datmo.engine.entities import Snapshot, Task
     from datmo.engine.project import Status
 
 __all__ = ["cleanup", "init", "status", "version"]
@@ -72,7 +73,7 @@ async def status(form: str) -> None:
         await put("".join(f"{name:<10} {text}".rstrip() + "\n" for name, text in _lines(found)))
 
 
-def _lines(found: Status) -> list[tuple[str, str]]:
+def _lines(found: Status[Snapshot, Task]) -> list[tuple[str, str]]:
     lines = [("project", f"{clean(found.name)} ({found.id})")]
     if found.description:
         lines.append(("", clean(found.description)))
@@ -90,7 +91,7 @@ def _lines(found: Status) -> list[tuple[str, str]]:
     return lines
 
 
-async def _put_json(found: Status) -> None:
+async def _put_json(found: Status[Snapshot, Task]) -> None:
     from datmo.cli.documents import entity, put_document
 
     document = found._asdict() | {

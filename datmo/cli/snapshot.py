@@ -85,7 +85,7 @@ def _refuse_together(given: Mapping[str, object]) -> None:
     "ls",
     examples=["datmo snapshot ls", "datmo snapshot ls -a --filter best", "datmo snapshot ls --format json --limit 1"],
 )
-@session_filter
+@session_filter()
 @click.option("--all", "-a", "everything", is_flag=True, help="Show code, environment, file collection and task, too.")
 @click.option("--filter", "text", metavar="TEXT", help="Only those with this in their message or label.")
 @limit_option("snapshots")

@@ -138,7 +138,7 @@ class _Output:
             await anyio.sleep_forever()
         finally:
             if not self.ended:
-                say("\nstopping the task in order; once more to leave at once")
+                say("\nstopping the task in order; Ctrl-C once more leaves at once")
 
 
 def _say_end(ended: Task) -> None:
@@ -158,7 +158,7 @@ def _say_end(ended: Task) -> None:
 
 
 @task.command("ls", examples=["datmo task ls", "datmo task ls --session-id sweeps --filter train.py"])
-@session_filter
+@session_filter()
 @click.option("--filter", "text", metavar="TEXT", help="Only those with this in their command or name.")
 @limit_option("tasks")
 @format_option()

@@ -29,7 +29,7 @@ class Shortened:
     def __init__(self, ids: Iterable[str | None], least: int = SHOWN) -> None:
         known = sorted({each for each in ids if each})
         alike = (_alike(one, other) for one, other in pairwise(known))
-        self.length = max(least, *(count + 1 for count in alike), 0)
+        self.length: int = max(least, *(count + 1 for count in alike), 0)
 
     def __call__(self, entity_id: str | None) -> str:
         """Return an id as it is shown; nothing for None."""

@@ -47,8 +47,9 @@ Datmo = Callable[..., Awaitable[Done]]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a real program."""
-    plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "DATMO_DEBUG")}
+    """The environment of a real program: as users have it, so that what was compiled once is used again."""
+    unwanted = {"COLUMNS", "NO_COLOR", "DATMO_DEBUG", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+    plain = {name: value for name, value in os.environ.items() if name not in unwanted}
     return plain | {"PYTHONPATH": SOURCES, "TERM": "xterm"} | more
 
 

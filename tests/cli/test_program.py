@@ -18,6 +18,7 @@ import pytest
 from tests.cli.conftest import PROGRAM, Done, environment, program
 
 TALKATIVE = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
+OBEDIENT = f"import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)); {TALKATIVE}"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {TALKATIVE}"
 
 
@@ -31,12 +32,12 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-def started(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
+def started(*arguments: str, cwd: Path, **more: str) -> subprocess.Popen[bytes]:
     """Start the real program and go on."""
     return subprocess.Popen(
         [*PROGRAM, *arguments],
         cwd=cwd,
-        env=environment(),
+        env=environment(**more),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -207,10 +208,11 @@ def test_follow_for_people_filters_by_type_and_entity(home: Path) -> None:
     assert running.communicate() == (b"", b"")
 
 
-def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_a_reader_that_goes_away_is_no_error(home: Path, more: dict[str, str]) -> None:
     (home / "config.json").write_text(json.dumps({"long": "x" * 300_000}))
     assert program("snapshot", "create", "-m", "large", cwd=home).id
-    running = started("snapshot", "ls", "--format", "json", cwd=home)
+    running = started("snapshot", "ls", "--format", "json", cwd=home, **more)
     assert running.stdout is not None
     assert running.stdout.read(1) == b"["
     running.stdout.close()
@@ -230,6 +232,22 @@ def test_a_task_goes_on_when_nobody_reads_its_output_any_more(home: Path) -> Non
     assert running.returncode == 0
     assert b"SUCCESS" in said
     assert newest_task(home)["status"] == "SUCCESS"
+
+
+def test_in_a_container_it_is_the_same(home: Path, base_image: str) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\n")
+    code = "import sys; print('loss: 0.5'); print('warned', file=sys.stderr); sys.exit(3)"
+    done = program("task", "run", "--", "python", "-c", code, cwd=home)
+    assert (done.code, done.out) == (3, "loss: 0.5\n")
+    assert "\nwarned\n" in done.err
+    running = started("task", "run", "--", "python", "-c", OBEDIENT, cwd=home)
+    line_of(running.stdout)
+    running.send_signal(signal.SIGINT)
+    assert b"stopping the task in order" in running.communicate()[1]
+    assert running.returncode == 130
+    assert newest_task(home)["status"] == "STOPPED"
+    cleaned = program("cleanup", "--yes", cwd=home)
+    assert (cleaned.code, "1 image" in cleaned.out) == (0, True)
 
 
 def test_an_engine_that_does_not_answer_has_an_exit_code_of_its_own(home: Path) -> None:
