@@ -32,6 +32,16 @@ class _Loop:
         self._starting = threading.Lock()
         self._portal: BlockingPortal | None = None
         self._callers: WeakSet[threading.Thread] = WeakSet()
+        self._ended = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended, and with it what was open on it, or is the parent's of this forked process."""
+        return self._ended or self is not _loop
+
+    def end(self) -> None:
+        """Say that it takes no more calls."""
+        self._ended = True
 
     def portal(self) -> BlockingPortal:
         """Return the portal to the loop, for a call of this thread."""
@@ -64,6 +74,7 @@ def _serve(ready: Future[BlockingPortal], loop: _Loop) -> None:
             ready.set_result(portal)
             # The interpreter joins all threads before it runs exit handlers, so those would come too late.
             await anyio.to_thread.run_sync(loop.wait_for_callers)
+            loop.end()
             # What nobody waits for any more, such as a project that was left open, would keep the process alive.
             await portal.stop(cancel_remaining=True)
 
@@ -110,5 +121,14 @@ def call(function: Callable[..., Awaitable[T]], *arguments: object, **options: o
 @contextmanager
 def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     """Enter an async context manager on the loop, from synchronous code."""
-    with _loop.portal().wrap_async_context_manager(manager) as value:
+    loop = _loop
+    inside = loop.portal().wrap_async_context_manager(manager)
+    value = inside.__enter__()
+    try:
         yield value
+    except BaseException as error:
+        if loop.gone or not inside.__exit__(type(error), error, error.__traceback__):
+            raise
+    else:
+        if not loop.gone:
+            inside.__exit__(None, None, None)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datmo.core.event import Appended, Event, NewEvent
     from datmo.engine import project as engine
     from datmo.engine.log import AsOf, Log
+    from datmo.engine.project import Status
     from datmo.eventlog.verify import LogReport
     from datmo.projections.views import ReplayReport
     from datmo.snapshot import Snapshot
@@ -63,9 +64,17 @@ class Project:
         """Change name or description; None keeps what there is."""
         portal.call(self._project.describe, name=name, description=description)
 
-    def status(self) -> engine.Status:
+    def status(self) -> Status[Snapshot, Task]:
         """Return what the project is like at the moment."""
-        return portal.call(self._project.status)
+        from datmo.engine.project import Status
+        from datmo.snapshot import Snapshot
+        from datmo.task import Task
+
+        found = portal.call(self._project.status)._asdict()
+        if found["snapshot"] is not None:
+            found["snapshot"] = Snapshot(found["snapshot"], self.home)
+        found["running"] = [Task(task, self.home) for task in found["running"]]
+        return Status(**found)
 
     def cleanup_plan(self) -> list[str]:
         """Return what `cleanup` would remove, a line each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass, field, fields
 from typing import IO, TYPE_CHECKING, Any
 
@@ -109,6 +110,8 @@ class _Named(io.BufferedReader):
 async def open_collection(workspace: Workspace, collection_id: str | None, mode: str) -> list[IO[Any]]:
     """Return the files of a collection, open for reading; each one's `name` is its path in the collection.
 
+    A link to a file of the same collection opens that file; another link is left out: there is no file behind it.
+
     Raises:
         InvalidArgumentType: the mode is not one for reading: the store is never opened for writing.
     """
@@ -118,15 +121,23 @@ async def open_collection(workspace: Workspace, collection_id: str | None, mode:
         return []
 
     def open_all() -> list[IO[Any]]:
-        from datmo.capture.manifest import Manifest
+        from datmo.capture.manifest import LINK, Manifest
 
-        manifest = Manifest.from_bytes(workspace.store.read(collection_id))
-        return [_open(workspace, entry, mode) for entry in manifest.entries]
+        entries = {entry.path: entry for entry in Manifest.from_bytes(workspace.store.read(collection_id)).entries}
+        opened: list[IO[Any]] = []
+        for path, entry in entries.items():
+            target: FileEntry | None = entry
+            if entry.mode == LINK:
+                text = os.fsdecode(workspace.store.read(entry.object))
+                target = entries.get(os.path.normpath(os.path.join(os.path.dirname(path), text)))
+            if target is not None and target.mode != LINK:
+                opened.append(_open(workspace, path, target.object, mode))
+        return opened
 
     return await workspace.in_thread(open_all)
 
 
-def _open(workspace: Workspace, entry: FileEntry, mode: str) -> IO[Any]:
-    reader = _Named(workspace.store.open(entry.object))  # type: ignore[arg-type]  # it is a readable binary file
-    reader.path = entry.path
+def _open(workspace: Workspace, path: str, object_id: str, mode: str) -> IO[Any]:
+    reader = _Named(workspace.store.open(object_id))  # type: ignore[arg-type]  # it is a readable binary file
+    reader.path = path
     return reader if mode == "rb" else io.TextIOWrapper(reader, encoding="utf-8", errors="replace")

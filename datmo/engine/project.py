@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import anyio.to_thread
 
@@ -36,8 +36,12 @@ __all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_
 Notice = Callable[[str], None]
 
 
-class Status(NamedTuple):
-    """What a project is like at the moment.
+SnapshotT = TypeVar("SnapshotT")
+TaskT = TypeVar("TaskT")
+
+
+class Status(NamedTuple, Generic[SnapshotT, TaskT]):
+    """What a project is like at the moment; each API has its own snapshots and tasks in it.
 
     Attributes:
         id, name, description, home: the project.
@@ -52,8 +56,8 @@ class Status(NamedTuple):
     description: str
     home: Path
     session: Session
-    snapshot: Snapshot | None
-    running: list[Task]
+    snapshot: SnapshotT | None
+    running: list[TaskT]
     snapshots: int
     tasks: int
 
@@ -93,7 +97,7 @@ class Project:
             with command():
                 await self._workspace.log.append(*events)
 
-    async def status(self) -> Status:
+    async def status(self) -> Status[Snapshot, Task]:
         """Return what the project is like at the moment."""
         row = await self._workspace.project_row()
         unfinished = await self._workspace.query(task_view.unfinished)

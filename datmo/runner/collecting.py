@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from datmo.capture.collect import Stamp, collect_tree, unchanged_since
 from datmo.capture.manifest import FileEntry, Manifest
+from datmo.errors import InvalidArgument
+from datmo.eventlog.codec import encode
 from datmo.objects.store import ObjectStore, SourceFile
 from datmo.runner.executors.base import RunSpec
 
@@ -89,7 +91,12 @@ def _read_object(store: ObjectStore, entry: FileEntry | None, notices: list[str]
     except (ValueError, RecursionError) as error:
         notices.append(f"{entry.path} is not JSON: {error}")
         return {}
-    if isinstance(values, dict):
-        return values
-    notices.append(f"{entry.path} is no JSON object")
-    return {}
+    if not isinstance(values, dict):
+        notices.append(f"{entry.path} is no JSON object")
+        return {}
+    try:
+        encode(values)
+    except InvalidArgument as error:  # or the task's end could not be recorded because of it
+        notices.append(f"{entry.path} cannot be recorded: {error}")
+        return {}
+    return values

@@ -35,6 +35,8 @@ class Face(Protocol):
 
     async def now(self, task: Any) -> Any: ...
 
+    async def value(self, task: Any, name: str) -> Any: ...
+
 
 class AsyncFace:
     name = "async"
@@ -59,6 +61,9 @@ class AsyncFace:
     async def now(self, task: Any) -> Any:
         return await task.refresh()
 
+    async def value(self, task: Any, name: str) -> Any:
+        return getattr(task, name)
+
 
 class SyncFace:
     name = "sync"
@@ -81,6 +86,9 @@ class SyncFace:
     async def now(self, task: Any) -> Any:
         await run_sync(lambda: task.status)
         return task
+
+    async def value(self, task: Any, name: str) -> Any:
+        return await run_sync(getattr, task, name)
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""The engine where its two faces do not matter: races, crashes, the supervisor."""
