@@ -173,5 +173,6 @@ def _ended(state: State, event_type: str, data: Mapping[str, Any], recorded_us: 
         "config": {**state["config"], **data["config"]},
         "file_collection_id": data["file_collection_id"],
         "notices": data["notices"],
-        "ended_at": data["ended_us"] or recorded_us,
+        # An engine's clock is not ours: nothing ends before it was started.
+        "ended_at": max(data["ended_us"] or recorded_us, state["started_at"] or 0),
     }

@@ -277,5 +277,6 @@ def _actor() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         user = str(os.getuid())
-    program = os.path.basename(sys.argv[0]) or "python"
-    return encode({"user": user, "host": socket.gethostname(), "pid": os.getpid(), "program": program}).decode()
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name  # `python -m` names a file
+    return encode({"user": user, "host": socket.gethostname(), "pid": os.getpid(), "program": name or "python"}).decode()
