@@ -278,5 +278,7 @@ def _actor() -> str:
     except (KeyError, OSError):  # a container's user without a name
         user = str(os.getuid())
     program = Path(sys.argv[0])
-    name = program.parent.name if program.name == "__main__.py" else program.name  # `python -m` names a file
-    return encode({"user": user, "host": socket.gethostname(), "pid": os.getpid(), "program": name or "python"}).decode()
+    # `python -m` names a file.
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    actor = {"user": user, "host": socket.gethostname(), "pid": os.getpid(), "program": name or "python"}
+    return encode(actor).decode()

@@ -61,7 +61,7 @@ class Colour(Enum):
     RED = "red"
 
 
-class Name(str, Enum):
+class Name(str, Enum):  # noqa: UP042  # its `str()` is not its value
     ONE = "one"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 from typing import TYPE_CHECKING
@@ -71,12 +72,16 @@ async def test_a_cancelled_append_is_tried_again_with_its_key(tmp_path: Path) ->
             key = next(ids)
             with anyio.CancelScope() as scope:
                 async with anyio.create_task_group() as group:
-                    group.start_soon(lambda key=key: log.append(note("a"), key=key))
+                    group.start_soon(append_a, log, key)
                     for _ in range(turns):
                         await anyio.lowlevel.checkpoint()
                     scope.cancel()
             await log.append(note("a"), key=key)
         assert len(await texts(log)) == 20
+
+
+async def append_a(log: EventLog, key: str) -> None:
+    await log.append(note("a"), key=key)
 
 
 async def test_what_waits_when_the_log_is_closed_is_written(tmp_path: Path) -> None:
@@ -85,12 +90,11 @@ async def test_what_waits_when_the_log_is_closed_is_written(tmp_path: Path) -> N
     async def append(log: EventLog) -> None:
         landed.append(await log.append(note("a")))
 
-    async with anyio.create_task_group() as group:
-        async with opened(tmp_path) as log:
-            await log.append(note("first"))
-            for _ in range(50):
-                group.start_soon(append, log)
-            await anyio.lowlevel.checkpoint()
+    async with anyio.create_task_group() as group, opened(tmp_path) as log:
+        await log.append(note("first"))
+        for _ in range(50):
+            group.start_soon(append, log)
+        await anyio.lowlevel.checkpoint()
     assert len(landed) == 50
     with pytest.raises(LogError, match="closed"):
         await log.append(note("too late"))
@@ -108,26 +112,27 @@ async def test_an_append_without_anyone_to_write_it_is_told(tmp_path: Path) -> N
         except LogError as error:
             outcomes.append(error)
 
-    async with anyio.create_task_group() as group:
-        async with opened(tmp_path) as log:
-            group.start_soon(append, log)
-            await anyio.lowlevel.checkpoint()
+    async with anyio.create_task_group() as group, opened(tmp_path) as log:
+        group.start_soon(append, log)
+        await anyio.lowlevel.checkpoint()
     assert len(outcomes) == 1
     async with opened(tmp_path) as log:
         assert len(await texts(log)) == isinstance(outcomes[0], Appended)
 
 
-async def test_an_error_in_the_body_leaves_as_itself(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
-        async with opened(tmp_path) as log:
-            await log.append(note("a"))
-            raise ZeroDivisionError
-    with pytest.raises(SystemExit):
-        async with opened(tmp_path) as log:
-            await log.append(note("b"))
-            raise SystemExit(3)
+@pytest.mark.parametrize("error", [ZeroDivisionError(), SystemExit(3), ExceptionGroup("own", [KeyError()])])
+async def test_an_error_in_the_body_leaves_as_itself(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        await append_and_raise(tmp_path, error)
+    assert caught.value is error
     async with opened(tmp_path) as log:
-        assert await texts(log) == ["a", "b"]
+        assert await texts(log) == ["a"]
+
+
+async def append_and_raise(folder: Path, error: BaseException) -> None:
+    async with opened(folder) as log:
+        await log.append(note("a"))
+        raise error
 
 
 async def test_a_cancelled_body_leaves_a_whole_log(tmp_path: Path) -> None:
@@ -171,17 +176,19 @@ async def test_a_full_disk_is_an_error_and_leaves_nothing_half(tmp_path: Path) -
     async with with_project(tmp_path) as log:
         assert log._writing is not None
         await log._writing.run(lambda connection: connection.execute("PRAGMA max_page_count = 60").fetchall())
-        written = 5
         with pytest.raises(LogError, match="disk is full") as caught:
-            while True:
-                await log.append(*[printed(written + number - 5, written + number - 4) for number in range(100)])
-                written += 100
+            await print_for_ever(log)
         assert caught.value.hint
-        assert (await log.head())[0] == written
+        assert (await log.head())[0] % 100 == 5
         await log._writing.run(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchall())
         await log.append(note("room again"))
         assert (await log.verify()).ok
     assert await differing_views(tmp_path) == ()
+
+
+async def print_for_ever(log: EventLog) -> None:
+    for start in itertools.count(0, 100):
+        await log.append(*[printed(number, number + 1) for number in range(start, start + 100)])
 
 
 async def test_a_forked_child_is_told_to_open_the_project_anew(tmp_path: Path) -> None:

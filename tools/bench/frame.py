@@ -74,9 +74,7 @@ def table(cases: Sequence[Case]) -> str:
             lines.append(f"| {case.name} | | | | {case.unavailable} |")
             continue
         middle = {name: median(values) for name, values in case.values.items()}
-        others = [
-            f"{_number(value)} {name}" for name, value in middle.items() if name not in {"ours", case.limit}
-        ]
+        others = [f"{_number(value)} {name}" for name, value in middle.items() if name not in {"ours", case.limit}]
         limit = " · ".join([f"{_number(middle[case.limit])} {case.limit}", *others])
         lines.append(
             f"| {case.name} | {_number(middle['ours'])} {case.unit} | {limit} | {case.ratio():.2f} | {case.goal} |"
