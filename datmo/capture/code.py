@@ -95,7 +95,7 @@ class CodeRepository:
             cache = Cache(self._datmo_dir / "cache" / "code")
             facts = index_facts(repository, cache)
             found = scan(repository, facts, cache)
-            work = Work(repository, self._root, base, writer, cache, self._size_limit, scratch)
+            work = Work(repository, base, writer, cache, self._size_limit, scratch)
             content = collect(work, found, facts, store)
             tree = changed_tree(repository.read_tree, lambda data: writer.add("tree", data), base, content.changes)
             if head is not None and tree == base and not content.large:
@@ -146,7 +146,7 @@ class CodeRepository:
         """
         code = self._load(code_id)
         with self._scratch() as scratch:
-            return write_code(code, self._root, to, store, scratch)
+            return write_code(code, to, store, scratch)
 
     def files(self, code_id: str) -> Iterator[tuple[str, int, bytes]]:
         """List captured code, ordered by the bytes of the paths.
@@ -186,7 +186,7 @@ class CodeRepository:
         if found is None or found.mode in {FOLDER, SUBMODULE}:
             return None
         with self._scratch() as scratch:
-            return content_of(code, self._root, path, found, store, scratch)
+            return content_of(code, path, found, store, scratch)
 
     def open_file(self, code_id: str, path: str, store: ObjectStore) -> BinaryIO:
         """Open one file of captured code for reading; of a link, its target.

@@ -60,12 +60,11 @@ def load(repository: Repository, code_id: str) -> Code:
     return Code(repository, code_id, inside, (), ours=False)
 
 
-def write_code(code: Code, root: Path, to: Path, store: ObjectStore, scratch: Path) -> tuple[str, ...]:
+def write_code(code: Code, to: Path, store: ObjectStore, scratch: Path) -> tuple[str, ...]:
     """Write code into a new folder, which goes again if that fails.
 
     Parameters:
         code: what to write.
-        root: the project's folder, where its submodules are looked for.
         to: the folder; not there yet, or empty.
         store: where large files are.
         scratch: a folder for our use.
@@ -80,7 +79,7 @@ def write_code(code: Code, root: Path, to: Path, store: ObjectStore, scratch: Pa
     except OSError as error:
         raise CodeError(f"{os.fspath(to)!r} cannot be made: {error.strerror}") from error
     try:
-        writer = _Writer(code, root, store, scratch)
+        writer = _Writer(code, store, scratch)
         handle = os.open(to, _OPEN_FOLDER)
         try:
             writer.write(handle)
@@ -95,12 +94,12 @@ def write_code(code: Code, root: Path, to: Path, store: ObjectStore, scratch: Pa
     return tuple(writer.notices)
 
 
-def content_of(code: Code, root: Path, path: str, leaf: Leaf, store: ObjectStore | None, scratch: Path) -> bytes:
+def content_of(code: Code, path: str, leaf: Leaf, store: ObjectStore | None, scratch: Path) -> bytes:
     """What a checkout writes for one file of the code."""
     folders = os.fsencode(path).split(b"/")[:-1]
     places = {os.fsdecode(b"/".join([*folders[:depth], _ATTRIBUTES])) for depth in range(len(folders) + 1)}
     attributes = {place: found for place in places if (found := find(code.repository.read_tree, code.tree, place))}
-    writer = _Writer(code, root, store, scratch, attributes)
+    writer = _Writer(code, store, scratch, attributes)
     data = code.repository.read(leaf.oid)[1]
     return data if leaf.mode == LINK else writer.as_file(os.fsencode(path), leaf, data)
 
@@ -111,13 +110,11 @@ class _Writer:
     def __init__(
         self,
         code: Code,
-        root: Path,
         store: ObjectStore | None,
         scratch: Path,
         attributes: Mapping[str, Leaf] | None = None,
     ) -> None:
         self._code = code
-        self._root = root
         self._store = store
         self._scratch = scratch
         self._read = code.repository.read_tree
@@ -180,7 +177,7 @@ class _Writer:
                 return
             scratch = self._scratch / path.hex()
             scratch.mkdir()
-            writer = _Writer(found, self._root / os.fsdecode(path), self._store, scratch)
+            writer = _Writer(found, self._store, scratch)
             writer.write(inner)
             self.notices += [f"{os.fsdecode(path)}/{notice}" for notice in writer.notices]
         finally:
@@ -188,7 +185,7 @@ class _Writer:
 
     def _find_submodule(self, path: bytes, leaf: Leaf) -> Code | None:
         """The repository of a submodule: in the project's folder, or where git puts the inactive ones."""
-        place = self._root / os.fsdecode(path)
+        place = self._code.repository.root / os.fsdecode(path)
         prefix = self._code.repository.prefix
         for folder in (
             place / ".git",

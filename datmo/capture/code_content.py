@@ -36,7 +36,6 @@ class Work(NamedTuple):
     """What a capture works with."""
 
     repository: Repository
-    root: Path
     base: bytes | None
     """The project's tree in HEAD."""
     writer: ObjectWriter
@@ -64,7 +63,7 @@ class _Collector:
         self._scan = scan
         self._facts = facts
         # Joined as text: a Path for each of thousands of files takes longer than looking at them.
-        self._root = os.path.join(work.root, "")
+        self._root = os.path.join(work.repository.root, "")
         self._conversions, self._rules = _rules(work, scan, facts)
         self._changes: dict[str, Leaf | None] = {}
         self._large: list[str] = []
@@ -217,7 +216,7 @@ class _Collector:
 
     def _submodule(self, path: str, recorded: str | None) -> None:
         """Take a repository inside the project by the commit that it has checked out."""
-        place = self._work.root / path
+        place = self._work.repository.root / path
         oid = None if recorded is None else bytes.fromhex(recorded)
         if not place.is_dir() or place.is_symlink():
             if os.path.lexists(place):
@@ -245,7 +244,7 @@ class _Collector:
         paths = sorted([*self._large, *self._unkept], key=os.fsencode)
         if not paths:
             return ()
-        stored = store.put_files([SourceFile(self._work.root / path) for path in paths])
+        stored = store.put_files([SourceFile(self._work.repository.root / path) for path in paths])
         return tuple(
             FileEntry(path, file.object, file.size, 0o755 if file.mode & 0o100 else 0o644, "project")
             for path, file in zip(paths, stored, strict=True)
@@ -266,7 +265,7 @@ def _rules(work: Work, scan: Scan, facts: IndexFacts) -> tuple[Conversions, Igno
     conversions = Conversions(repository.git, repository.common, prefix, attributes.union(attribute_places(prefix)))
     work.cache.expect(conversions.digest)
     ignoring = {path[len(prefix) :] for path in known if path.startswith(prefix) and os.path.basename(path) == NAME}
-    return conversions, IgnoreRules(work.root, ignoring | {NAME}, work.scratch)
+    return conversions, IgnoreRules(work.repository.root, ignoring | {NAME}, work.scratch)
 
 
 def _git_mode(state: os.stat_result) -> int:

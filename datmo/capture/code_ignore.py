@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from datmo.capture.code_repository import git_errors
 __all__ = ["NAME", "IgnoreRules"]
 
 NAME = ".datmoignore"
+
+# A negation of slashes alone matches nothing, but libgit2 1.9 reads beyond its end and dies.
+_NO_PATTERN = re.compile(rb"^!+[/\\\s]+$", re.MULTILINE)
 
 
 class IgnoreRules:
@@ -58,7 +62,7 @@ def _work_tree(rules: dict[str, bytes], scratch: Path) -> pygit2.Repository:
     for path, text in rules.items():
         place = (tree / path).with_name(".gitignore")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(text)
+        place.write_bytes(_NO_PATTERN.sub(b"", text))
     with git_errors(f"the {NAME} files cannot be used"):
         repository = pygit2.Repository(os.fspath(git))
         repository.workdir = os.fspath(tree)

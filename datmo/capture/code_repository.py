@@ -40,6 +40,7 @@ class Repository:
 
     def __init__(self, git: pygit2.Repository, root: Path, *, own: bool) -> None:
         self.git = git
+        self.root = root
         self.own = own
         self.folder = Path(git.path)
         """The repository's own folder: `.git`, or that of a linked work tree."""

@@ -121,7 +121,7 @@ def test_datmoignore_leaves_out_tracked_and_untracked_files_and_says_so(project:
     project.write("data/raw.csv", "1,2")
     project.write("data/keep.csv", "3")
     project.commit()
-    project.write(".datmoignore", "data/*\n!data/keep.csv\n*.tmp\n")
+    project.write(".datmoignore", "data/*\n!data/keep.csv\n*.tmp\n!//\n!\\/\n")
     project.write("lib/.datmoignore", "/model.py\n")
     project.write("x.tmp")
     captured = project.capture()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datmo.capture import code_scan
 from datmo.capture.code_commit import compose
 from datmo.capture.manifest import FileEntry
 from datmo.errors import CodeError
@@ -107,7 +108,7 @@ names = st.text(st.sampled_from("ab.é\udcff -\n"), min_size=1, max_size=4).filt
 )
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 contents = st.one_of(
-    st.sampled_from([b"", b"a\r\nb\r\n", b"a\nb\n", b"a\r\nb\n\r", b"\0\r\n", b"x" * 400]), st.binary(max_size=30)
+    st.sampled_from([b"", b"a\r\nb\r\n", b"a\nb\n", b"a\r\nb\n\r", b"\0\r\n", b"x" * 200]), st.binary(max_size=30)
 )
 entries = st.tuples(st.sampled_from(["plain", "executable", "link"]), contents)
 attributes = st.sampled_from([None, "* text=auto\n", "*a text eol=crlf\n", "*b text\n", "* -text\n"])
@@ -127,23 +128,66 @@ def test_any_tree_comes_back_to_the_byte_and_has_one_id(
     with_git: bool,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder) / "project", size_limit=300)
+        project = Project(Path(folder) / "project", size_limit=150)
         if with_git:
             project.git("init", "-q")
             put(project, committed)
+            if rules is not None:
+                project.write(".gitattributes", rules)
             project.commit()
+            # Files that git takes to be unchanged come back as git checks them out.
+            project.git("rm", "-rq", "--cached", "--ignore-unmatch", ".")
+            project.git("reset", "-q", "--hard")
         put(project, edited)
         if rules is not None:
             project.write(".gitattributes", rules)
         captured = project.capture()
         assert project.checkout(captured.code_id) == tree(project.root)
         assert project.capture() == captured
-        twin = Project(Path(folder) / "twin", size_limit=300)
+        twin = Project(Path(folder) / "twin", size_limit=150)
         put(twin, tree(project.root))
         ours = twin.capture()
         assert twin.checkout(ours.code_id) == tree(project.root)
         if captured.code_id != captured.base and not committed:
             assert (ours.tree, ours.large, ours.code_id) == (captured.tree, captured.large, captured.code_id)
+
+
+patterns = st.lists(
+    st.tuples(st.sampled_from(["", "!", "/", "!/"]), st.text("ab*?/[]", min_size=1, max_size=4))
+    .map("".join)
+    # Of lines of nothing but slashes libgit2 thinks otherwise, and dies of some.
+    .filter(lambda line: line.strip("!/")),
+    max_size=3,
+).map(lambda lines: "".join(f"{line}\n" for line in lines))
+plain_paths = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=3).map("/".join)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    committed=st.sets(plain_paths, max_size=4),
+    untracked=st.sets(plain_paths, max_size=4),
+    rules=st.dictionaries(st.sampled_from(["", "a/", "b/a/"]), patterns, max_size=2),
+    removed=st.sets(plain_paths, max_size=2),
+)
+def test_libgit2_git_and_a_user_agree_on_what_is_ignored(
+    committed: set[str], untracked: set[str], rules: dict[str, str], removed: set[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        project = Project(Path(folder) / "project")
+        project.git("init", "-q")
+        put(project, dict.fromkeys(committed, ("plain", b"1")))
+        project.commit()
+        put(project, dict.fromkeys(untracked, ("plain", b"2")))
+        put(project, {f"{place}.gitignore": ("plain", text.encode()) for place, text in rules.items()})
+        for path in removed:
+            if (project.root / path).is_file():
+                (project.root / path).unlink()
+        trees = []
+        for many in (0, 1 << 30):
+            patch.setattr(code_scan, "_MANY_FILES", many)
+            trees.append(project.capture().tree)
+        project.git("add", "-A")
+        assert trees == [project.git("write-tree")] * 2
 
 
 def put(project: Project, files: dict[str, tuple[str, bytes]]) -> None:
