@@ -77,7 +77,6 @@ class Supervisor:
         self._results = ResultLines()
         self._stop = anyio.Event()
         self._stopping = False
-        self._show, self._shown = anyio.create_memory_object_stream[tuple[int, bytes]](0)
 
     async def run(self) -> None:
         """Start the task, follow it, and record its end.
@@ -85,11 +84,12 @@ class Supervisor:
         Cancelling the caller stops the task in order: it is recorded as stopped and nothing is left behind; then the
         cancellation goes on. So it does where `live` raises: its error goes on.
         """
+        self._show, shown = anyio.create_memory_object_stream[tuple[int, bytes]](0)
         async with anyio.create_task_group() as workers:
             workers.start_soon(self._to_the_end, name=f"supervisor of task {self.spec.task_id}")
             try:
-                with self._shown:
-                    async for stream, data in self._shown:
+                with shown:
+                    async for stream, data in shown:
                         if self.live is not None:
                             await self.live(stream, data)
             except BaseException:
@@ -108,7 +108,11 @@ class Supervisor:
                 await anyio.to_thread.run_sync(lock.release)
 
     async def _supervise(self) -> None:
-        await self.log.append(*self.created)
+        try:
+            await self.log.append(*self.created)
+        except DatmoError:
+            await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, self.spec.folder))
+            raise
         handle = await self._start()
         if handle is not None:
             await self._until_end(handle)

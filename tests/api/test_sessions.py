@@ -121,7 +121,11 @@ async def test_deleting_hides_what_is_in_it(project: Any) -> None:
     await project.sessions.delete("sweep")
     assert await project.tasks.ls() == []
     assert await project.snapshots.ls() == [kept]
-    for call, entity in ((project.tasks.get, task), (project.snapshots.get, hidden), (project.snapshots.inspect, hidden)):
+    for call, entity in (
+        (project.tasks.get, task),
+        (project.snapshots.get, hidden),
+        (project.snapshots.inspect, hidden),
+    ):
         with pytest.raises(EntityNotFound):
             await call(entity.id)
     with pytest.raises(EntityNotFound):

@@ -78,7 +78,7 @@ async def test_a_message_is_required(project: Any, message: str) -> None:
         {"config": {1: "a key that is no text"}},
         {"stats": {"model": object()}},
     ],
-    ids=lambda wrong: "-".join(wrong),
+    ids="-".join,
 )
 async def test_a_wrong_type_is_said(project: Any, wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentType):
@@ -130,7 +130,7 @@ async def test_the_environment_is_the_roots_definition_or_the_given_one(project:
 
 
 async def test_an_unknown_environment_is_named(project: Any) -> None:
-    with pytest.raises(EntityNotFound, match="environment .*'feed'"):
+    with pytest.raises(EntityNotFound, match=r"environment .*'feed'"):
         await project.snapshots.create("x", environment_id="feed")
     with pytest.raises(EnvironmentInvalid, match="nowhere"):
         await project.snapshots.create("x", environment_definition="nowhere/Dockerfile")
@@ -308,7 +308,7 @@ async def test_what_the_task_decides_cannot_be_given_beside_it(project: Any, giv
 
 
 async def test_an_unknown_task_is_named(project: Any) -> None:
-    with pytest.raises(EntityNotFound, match="task .*'zzzz'"):
+    with pytest.raises(EntityNotFound, match=r"task .*'zzzz'"):
         await project.snapshots.create("x", task_id="zzzz")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -95,6 +94,21 @@ async def test_another_process_can_ask_it_to_stop(project: datmo.aio.Project, si
     await nothing_is_left(project, ended[0].id, pid)
     times = {event.type: event.recorded_us async for event in project.log.read(types=["task.*"])}
     assert times["task.stopped"] - times["task.stop_requested"] < 1_000_000
+
+
+async def test_edits_made_meanwhile_do_not_matter(project: datmo.aio.Project, home: Path, signpost: Signpost) -> None:
+    logs: list[str] = []
+
+    async def run() -> None:
+        logs.append(await (await project.tasks.run(signpost.command("cat train.py"))).logs())
+
+    async with anyio.create_task_group() as workers:
+        workers.start_soon(run)
+        async for _ in project.log.follow(after=0, types=["task.started"]):
+            break
+        (home / "train.py").write_text("print('edited')\n")
+        await run_sync(signpost.wait)
+    assert logs == ["running\nprint('accuracy: 0.9')\n"]
 
 
 # Output as it comes

@@ -1,4 +1,4 @@
-"""What only the synchronous API has: the seed's functions and classes, notebooks, forks, threads, the end of a script."""
+"""What only the synchronous API has: the seed's functions and classes; notebooks, forks, threads, a script's end."""
 
 from __future__ import annotations
 

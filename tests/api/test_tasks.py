@@ -146,7 +146,7 @@ async def test_requirements_are_installed_once_and_in_force(face: Face, project:
 
 async def test_an_environment_that_cannot_be_built_raises_and_is_recorded(project: Any, home: Path) -> None:
     (home / "requirements.txt").write_text("six==99.0\n")
-    with pytest.raises(BuildFailed, match="six"):
+    with pytest.raises(BuildFailed, match="requirements.txt"):
         await project.tasks.run("true")
     assert await project.tasks.ls() == []
     kinds = [event.type async for event in project.log.read(types=["environment.*"])]
@@ -200,7 +200,8 @@ async def test_results_are_numbers_where_they_are_numbers(project: Any) -> None:
 
 
 async def test_stats_json_is_merged_into_the_results(project: Any) -> None:
-    script = "echo 'accuracy: 0.5'; echo 'loss: 1'; echo '{\"accuracy\": 0.9, \"deep\": [1, {}]}' > $DATMO_TASK_DIR/stats.json"
+    stats = '{"accuracy": 0.9, "deep": [1, {}]}'
+    script = f"echo 'accuracy: 0.5'; echo 'loss: 1'; echo '{stats}' > $DATMO_TASK_DIR/stats.json"
     task = await project.tasks.run(["sh", "-c", script])
     assert task.results == {"accuracy": 0.9, "loss": 1, "deep": [1, {}]}
 
@@ -216,7 +217,8 @@ async def test_the_projects_own_config_json_is_not_the_tasks(project: Any, home:
 
 
 @pytest.mark.parametrize(
-    "written", ["{", "[1]", "[" * 100_000, '{"\\ud800": 1}', '{"big": 1' + "0" * 400 + "}", '{"nan": NaN, "s": "\\udfff"}']
+    "written",
+    ["{", "[1]", "[" * 100_000, '{"\\ud800": 1}', '{"big": 1' + "0" * 400 + "}", '{"nan": NaN, "s": "\\udfff"}'],
 )
 async def test_whatever_a_task_writes_it_ends_as_it_ended(project: Any, home: Path, written: str) -> None:
     (home / "written.json").write_text(written)
@@ -278,9 +280,7 @@ async def test_a_task_that_has_not_ended_has_no_files(face: Face, project: Any) 
     assert await face.logs(task) == ""
 
 
-async def test_files_that_cannot_be_collected_are_said_and_do_not_change_how_it_ended(
-    face: Face, project: Any
-) -> None:
+async def test_files_that_cannot_be_collected_are_said_and_do_not_change_how_it_ended(face: Face, project: Any) -> None:
     task = await project.tasks.run(["sh", "-c", "echo 'loss: 1'; rmdir $DATMO_TASK_DIR"])
     assert (task.status, task.results, await face.logs(task)) == ("SUCCESS", {"loss": 1}, "loss: 1\n")
     assert any("could not be collected" in notice for notice in task.notices)

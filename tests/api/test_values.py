@@ -69,7 +69,9 @@ async def test_a_filepath_must_be_there(
             await project.snapshots.create("z", **{option: "nowhere.json"})
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "3", "[" * 100_000, "\xff"], ids=["torn", "list", "number", "deep", "bytes"])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "3", "[" * 100_000, "\xff"], ids=["torn", "list", "number", "deep", "bytes"]
+)
 async def test_a_file_that_is_no_json_object_is_said(project: Any, home: Path, text: str) -> None:
     (home / "config.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(InvalidArgument, match=r"config\.json"):
