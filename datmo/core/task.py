@@ -83,9 +83,7 @@ def start(task_id: str, started: TaskStarted) -> NewEvent:
 
 def output(task_id: str, start_at: int, end_at: int, frames: bytes) -> NewEvent:
     """Say that a task has printed something; the bytes are the payload."""
-    return NewEvent(
-        f"task/{task_id}", "task.output", TaskOutput(start=start_at, end=end_at, size=len(frames)), frames
-    )
+    return NewEvent(f"task/{task_id}", "task.output", TaskOutput(start=start_at, end=end_at, size=len(frames)), frames)
 
 
 def limit_output(task_id: str, limit: int) -> NewEvent:

@@ -73,8 +73,7 @@ def same_content(connection: sqlite3.Connection, data: snapshot.SnapshotCreated)
 def entity(row: Row, model_id: str) -> Snapshot:
     """Return a row as the plain value that people see."""
     values: dict[str, Any] = {
-        name: row[name]
-        for name in ("id", "session_id", "message", "code_id", "environment_id", "file_collection_id")
+        name: row[name] for name in ("id", "session_id", "message", "code_id", "environment_id", "file_collection_id")
     }
     return Snapshot(
         **values,

@@ -146,7 +146,7 @@ async def test_requirements_are_installed_once_and_in_force(face: Face, project:
 
 async def test_an_environment_that_cannot_be_built_raises_and_is_recorded(project: Any, home: Path) -> None:
     (home / "requirements.txt").write_text("six==99.0\n")
-    with pytest.raises(BuildFailed, match="requirements.txt"):
+    with pytest.raises(BuildFailed, match=r"requirements\.txt"):
         await project.tasks.run("true")
     assert await project.tasks.ls() == []
     kinds = [event.type async for event in project.log.read(types=["environment.*"])]
