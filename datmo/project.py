@@ -44,11 +44,11 @@ class Project:
 
     def __init__(self, project: engine.Project) -> None:
         self._project = project
-        self.sessions = Sessions(project)
-        self.snapshots = Snapshots(project)
-        self.tasks = Tasks(project)
-        self.environments = Environments(project)
-        self.log = EventLog(project.log)
+        self.sessions: Sessions = Sessions(project)
+        self.snapshots: Snapshots = Snapshots(project)
+        self.tasks: Tasks = Tasks(project)
+        self.environments: Environments = Environments(project)
+        self.log: EventLog = EventLog(project.log)
 
     @property
     def id(self) -> str:

@@ -72,11 +72,11 @@ class Project:
     def __init__(self, workspace: Workspace, stack: AsyncExitStack) -> None:
         self._workspace = workspace
         self._executors = Executors(workspace, stack)
-        self.sessions = Sessions(workspace)
-        self.snapshots = Snapshots(workspace)
-        self.tasks = Tasks(workspace, self._executors)
-        self.environments = Environments(workspace)
-        self.log = Log(workspace)
+        self.sessions: Sessions = Sessions(workspace)
+        self.snapshots: Snapshots = Snapshots(workspace)
+        self.tasks: Tasks = Tasks(workspace, self._executors)
+        self.environments: Environments = Environments(workspace)
+        self.log: Log = Log(workspace)
 
     @property
     def id(self) -> str:

@@ -56,7 +56,7 @@ class Workspace:
 
     def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None]) -> None:
         self.home = home
-        self.folder = home / FOLDER
+        self.folder: Path = home / FOLDER
         self.log = log
         self.project_id: str = row["id"]
         self.notice = notice
