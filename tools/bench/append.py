@@ -14,7 +14,7 @@ from bench.frame import Case
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from datmo.eventlog.log import EventLog
+    from datmo.engine.log import Log
 
 SIZES = {1: 500, 10: 3000, 100: 30_000, 1000: 60_000}
 GOALS = {1: "≥ 0.50", 10: "", 100: "≥ 0.45, aim 0.54-0.71", 1000: "≥ 0.45, aim 0.54-0.71"}
@@ -66,13 +66,13 @@ def batches(folder: Path, size: int, count: int) -> float:
 
 def limit(folder: Path, size: int) -> float:
     """Return what plain sqlite3 reaches with the rows that ours has left."""
-    return raw.write(folder / "raw.db", raw.rows_of(folder / "log.db")[4:], size)
+    return raw.write(folder / "raw.db", raw.rows_of(history.log_file(folder)), size)
 
 
 def workers(folder: Path) -> float:
     """Return events a second of many workers, each of which waits for its own append."""
 
-    async def work(log: EventLog, task: history.Task) -> None:
+    async def work(log: Log, task: history.Task) -> None:
         for event in task.output(EACH):
             await log.append(event)
 

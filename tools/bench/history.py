@@ -5,27 +5,31 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from datmo.core import project, task
+import datmo.aio
+from datmo.core import task
 from datmo.core.event import NewEvent
 from datmo.core.ids import new_id
 from datmo.eventlog.codec import encode
-from datmo.eventlog.log import EventLog
-from datmo.projections.all import SCHEMAS, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from datmo.engine.log import Log
+
 DATA_SIZE = 206
 
 
+def log_file(folder: Path) -> Path:
+    """Return the database of the project in a folder."""
+    return folder / ".datmo" / "log.db"
+
+
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[EventLog]:
-    """Open the log of an initialized project."""
-    async with EventLog.open(folder / "log.db", VIEWS, SCHEMAS) as log:
-        if (await log.head())[0] == 0:
-            await log.append(*project.initialize(new_id(), new_id(), "bench", ""))
-        yield log
+async def opened(folder: Path) -> AsyncIterator[Log]:
+    """Open the log of a project by the public async API, making the project where there is none."""
+    async with datmo.aio.init(folder, name="bench") as project:
+        yield project.log
 
 
 class Task:

@@ -16,9 +16,9 @@ Row = tuple[Any, ...]
 
 
 def rows_of(log: Path) -> list[Row]:
-    """Return every event of a log as its row."""
+    """Return every event of a log as its row, but those that made the project and its task."""
     with closing(sqlite3.connect(log)) as connection:
-        return connection.execute(f"{SELECT} ORDER BY position").fetchall()
+        return connection.execute(f"{SELECT} WHERE position > 4 ORDER BY position").fetchall()
 
 
 def write(file: Path, rows: list[Row], size: int) -> float:

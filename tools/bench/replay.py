@@ -50,7 +50,7 @@ def replay(folder: Path, count: int) -> float:
     """Return events a second; the history is of some 5,000 tasks, 8 at a time, their output interleaved."""
     anyio.run(_fill, folder, count)
     started = time.perf_counter()
-    views, report = replay_file(folder / "log.db", VIEWS)
+    views, report = replay_file(history.log_file(folder), VIEWS)
     seconds = time.perf_counter() - started
     views.close()
     return report.events / seconds
@@ -60,7 +60,7 @@ def limit(folder: Path, columns: str | None) -> float:
     """Return rows a second that are read and decoded."""
     query = f"SELECT {columns} FROM event ORDER BY position" if columns else f"{SELECT} ORDER BY position"
     count = 0
-    with closing(sqlite3.connect(folder / "log.db")) as connection:
+    with closing(sqlite3.connect(history.log_file(folder))) as connection:
         connection.execute("PRAGMA cache_size = -16000")
         started = time.perf_counter()
         for row in connection.execute(query):
