@@ -31,7 +31,7 @@ class Folding(Protocol):
     """The views in the course of one transaction."""
 
     def fold(self, events: Iterable[Event]) -> None:
-        """Fold some events, all or none. May raise `Conflict`: then the append is refused."""
+        """Take all events and fold them, all or none. May raise `Conflict`: then the append is refused."""
         ...
 
     def save(self) -> None:

@@ -18,10 +18,6 @@ Fold = Callable[[Row | None, Event], Row | None]
 """`(row, event) -> row`. Pure: it returns a new row, or the one it was given where nothing changes."""
 
 
-def _entity_id(event: Event) -> str:
-    return event.stream.partition("/")[2]
-
-
 @dataclass(frozen=True, eq=False)
 class Projection:
     """One view.
@@ -32,7 +28,7 @@ class Projection:
         columns: name to `TEXT`, `INTEGER`, `REAL` or `JSON`; the first one is the key.
         types: the event types that it folds.
         fold: the fold.
-        key: which row an event belongs to.
+        key: which row an event belongs to; None for that of the entity that it is about.
         indexes: SQL of further indexes, each over the placeholder `{table}`.
     """
 
@@ -41,7 +37,7 @@ class Projection:
     columns: Mapping[str, str]
     types: tuple[str, ...]
     fold: Fold
-    key: Callable[[Event], str] = _entity_id
+    key: Callable[[Event], str] | None = None
     indexes: tuple[str, ...] = ()
 
     def create(self, connection: sqlite3.Connection) -> None:

@@ -20,7 +20,7 @@ __all__ = ["ReplayReport", "Views", "compare_file", "replay_file"]
 _VERSIONS = "CREATE TABLE IF NOT EXISTS view (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"
 
 
-Folds = tuple[tuple[int, Callable[[Event], str], Fold], ...]
+Folds = tuple[tuple[int, Callable[[Event], str] | None, Fold], ...]
 """What is to be done with an event of one type: which projection, which of its rows, how."""
 
 Rows = dict[str, Row | None]
@@ -136,7 +136,7 @@ class Folding:
             Conflict: a fold refuses an event; the rows are as before.
         """
         folds, versions, tables = self._folds, self._versions, self._rows
-        undo: dict[tuple[int, str], Row | None] = {}
+        undo: list[Rows] = [{} for _ in tables]
         try:
             for event in events:
                 event_type = event.type
@@ -145,15 +145,19 @@ class Folding:
                     self.unknown[event_type] += 1
                     continue
                 for place, key_of, fold in steps:
-                    rows, key = tables[place], key_of(event)
-                    row = rows[key] if key in rows else self._load(place, key)
+                    rows = tables[place]
+                    key = event.stream.partition("/")[2] if key_of is None else key_of(event)
+                    try:
+                        row = rows[key]
+                    except KeyError:
+                        row = self._load(place, key)
                     folded = fold(row, event)
                     if folded is not row:
-                        undo.setdefault((place, key), row)
+                        undo[place].setdefault(key, row)
                         rows[key] = folded
         except BaseException:
-            for (place, key), row in undo.items():
-                tables[place][key] = row
+            for rows, before in zip(tables, undo, strict=True):
+                rows.update(before)
             raise
 
     def _load(self, place: int, key: str) -> Row | None:
