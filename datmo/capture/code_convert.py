@@ -47,9 +47,9 @@ class Conversions:
         files = _read_all(git, common, attributes)
         rules = b"\n".join(files.values())
         converts = settings[0] not in {"", "false", "no", "off", "0"}
-        self.into_git = converts or _INTO_GIT.search(rules) is not None
+        self.into_git: bool = converts or _INTO_GIT.search(rules) is not None
         """Whether anything may be converted on the way into git."""
-        self.out_of_git = (
+        self.out_of_git: bool = (
             (converts and settings[0] != "input")
             or _OUT_OF_GIT.search(rules) is not None
             or (settings[1] == "crlf" and _TEXT.search(rules) is not None)
@@ -58,7 +58,7 @@ class Conversions:
         self._programs = _PROGRAMS.search(rules) is not None
         self._keywords = _KEYWORDS.search(rules) is not None
         told = repr((settings, sorted(files.items())))
-        self.digest = hashlib.sha1(told.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
+        self.digest: str = hashlib.sha1(told.encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         """Another one where the same bytes may become other objects."""
 
     def needs_program(self, path: str) -> bool:

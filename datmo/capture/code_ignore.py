@@ -41,9 +41,9 @@ class IgnoreRules:
                 found[path] = (root / path).read_bytes()
             except OSError:
                 continue
-        self.digest = hashlib.sha1(repr(found).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
+        self.digest: str = hashlib.sha1(repr(found).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         """Another one for other rules."""
-        self.any = any(rules.strip() for rules in found.values())
+        self.any: bool = any(rules.strip() for rules in found.values())
         """Whether there is any rule."""
         if self.any:
             self._git = _work_tree(found, scratch)

@@ -42,14 +42,14 @@ class Repository:
         self.git = git
         self.root = root
         self.own = own
-        self.folder = Path(git.path)
+        self.folder: Path = Path(git.path)
         """The repository's own folder: `.git`, or that of a linked work tree."""
-        self.common = _common(self.folder)
+        self.common: Path = _common(self.folder)
         """Where objects and refs lie, for linked work trees in common."""
-        self.top = (root if own or not git.workdir else Path(git.workdir)).resolve()
+        self.top: Path = (root if own or not git.workdir else Path(git.workdir)).resolve()
         """The root of the work tree."""
         inside = root.resolve().relative_to(self.top).as_posix()
-        self.prefix = "" if inside == "." else inside + "/"
+        self.prefix: str = "" if inside == "." else inside + "/"
         """The project's folder below that: empty, or with a slash at its end."""
 
     def has(self, oid: bytes) -> bool:

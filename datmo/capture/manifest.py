@@ -69,7 +69,7 @@ class Manifest:
     def __init__(self, entries: Iterable[FileEntry]) -> None:
         named = sorted((_checked(entry), entry) for entry in entries)
         _check_together(named)
-        self.entries = tuple(entry for _, entry in named)
+        self.entries: tuple[FileEntry, ...] = tuple(entry for _, entry in named)
         lines = [b"%s%d\n" % (_HEADER, _FORMAT)]
         for path, entry in named:
             front = f"{entry.origin} {entry.mode:o} {entry.size} {entry.object} "

@@ -41,11 +41,11 @@ class Layout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.packs = root / "packs"
-        self.large = root / "large"
-        self.scratch = root / "tmp"
-        self.index = root / "index.db"
-        self.index_lock = root / "index.lock"
+        self.packs: Path = root / "packs"
+        self.large: Path = root / "large"
+        self.scratch: Path = root / "tmp"
+        self.index: Path = root / "index.db"
+        self.index_lock: Path = root / "index.lock"
 
     def exists(self) -> bool:
         """Whether anything was ever written here."""

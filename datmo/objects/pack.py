@@ -64,7 +64,7 @@ class PackWriter:
         self.entries: list[PackEntry] = []
         self._file = open(handle, "wb", buffering=1 << 20)  # noqa: SIM115
         self._file.write(_HEADER.pack(_MAGIC, _FORMAT, 0))
-        self.size = _HEADER.size
+        self.size: int = _HEADER.size
 
     def append(self, digest: bytes, data: bytes) -> None:
         """Put an object at the end."""

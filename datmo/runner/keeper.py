@@ -64,10 +64,10 @@ class Recorder:
 
     def __init__(self, descriptor: int, limit: int) -> None:
         self.descriptor = descriptor
-        self.size = 0
-        self.left = limit
-        self.dropped = 0
-        self.error = 0
+        self.size: int = 0
+        self.left: int = limit
+        self.dropped: int = 0
+        self.error: int = 0
 
     def record(self, stream: int, data: bytes) -> None:
         """Append one frame."""
@@ -103,12 +103,13 @@ class Keeper:
 
     def __init__(self, settings: Settings) -> None:
         os.chdir(settings["code"])
-        self.folder = os.open(settings["folder"], os.O_RDONLY | os.O_DIRECTORY)
-        self.recorder = Recorder(self._open("output"), settings["output_limit"])
-        self.ended = self._open("ended.new")
+        self.folder: int = os.open(settings["folder"], os.O_RDONLY | os.O_DIRECTORY)
+        self.recorder: Recorder = Recorder(self._open("output"), settings["output_limit"])
+        self.ended: int = self._open("ended.new")
         os.write(self.ended, b" " * ENDED_SIZE)
-        self.poller = select.poll()
+        self.poller: select.poll = select.poll()
         self.streams: dict[int, int] = {}
+        self.wake: int
         self.wake, wake_writer = os.pipe()
         for descriptor in (self.wake, wake_writer):
             os.set_blocking(descriptor, False)
@@ -118,11 +119,11 @@ class Keeper:
             signal.signal(number, lambda *_: None)
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
-        self.child = 0
+        self.child: int = 0
         self.status: int | None = None
-        self.ended_us = 0
+        self.ended_us: int = 0
         self.kill_at: float | None = None
-        self.killed = 0
+        self.killed: int = 0
 
     def _open(self, name: str) -> int:
         return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=self.folder)

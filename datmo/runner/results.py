@@ -61,7 +61,7 @@ class ResultLines:
     """
 
     def __init__(self) -> None:
-        self.left_out = 0
+        self.left_out: int = 0
         self._found: dict[bytes, bytes] = {}
         self._unfinished: dict[int, bytes] = {}
         self._overlong: set[int] = set()

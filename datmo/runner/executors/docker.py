@@ -55,7 +55,7 @@ class DockerExecutor:
         self._notice = notice or (lambda _: None)
         self._outages = Outages(self._notice)
         self._stopped: set[str] = set()
-        self.images = Images(self._engine)
+        self.images: Images = Images(self._engine)
 
     @property
     def url(self) -> str:

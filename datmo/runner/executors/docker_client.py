@@ -45,7 +45,7 @@ class Engine:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self.url = engine_url(url)
+        self.url: str = engine_url(url)
         self._client: Docker | None = None
         self._session: aiohttp.ClientSession | None = None
         self._answered = False

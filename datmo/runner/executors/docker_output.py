@@ -38,7 +38,7 @@ class Records:
     def __init__(self, cursor: int) -> None:
         self._skip = cursor
         self._rest = b""
-        self.cursor = cursor
+        self.cursor: int = cursor
 
     def feed(self, data: bytes) -> bytes:
         """Return the frames of the records that are whole now."""

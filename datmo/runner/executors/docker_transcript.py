@@ -35,7 +35,7 @@ class Transcript:
         self._from: re.Match[str] | None = None
         self._stages: dict[str, str | None] = {}
         self._step_begins = False
-        self.step = ""
+        self.step: str = ""
         self.image: str | None = None
         self.base: str | None = None
         self.container: str | None = None
