@@ -51,7 +51,7 @@ class Views:
     """
 
     def __init__(self, projections: Sequence[Projection], schemas: Schemas) -> None:
-        self.projections = tuple(projections)
+        self.projections: tuple[Projection, ...] = tuple(projections)
         self.schemas = schemas
         self._folds: dict[str, Folds] = dict.fromkeys(schemas.versions, ())
         for place, projection in enumerate(projections):
