@@ -18,6 +18,7 @@ from datmo.engine.environments import Environments
 from datmo.engine.executors import Executors
 from datmo.engine.log import Log
 from datmo.engine.sessions import Sessions
+from datmo.engine.sharing import claim
 from datmo.engine.snapshots import Snapshots
 from datmo.engine.tasks import Tasks
 from datmo.engine.workspace import FOLDER, Workspace, checked_text, command, find_home
@@ -171,13 +172,17 @@ async def open_project(
         InvalidArgument: home is no folder.
         LogTooNew: a newer Datmo wrote it.
         DamagedLog: its log cannot be read.
+        ProjectBusy: it lies on a network drive, and another host uses it.
     """
     folder = await anyio.to_thread.run_sync(_home, home)
+    claimed = await anyio.to_thread.run_sync(claim, folder / FOLDER)
     async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
         row = await log.query(view.load)
         if row is None:
             raise ProjectNotFound(f"the project at {folder} is not initialized", hint="`datmo init` finishes it")
         workspace = Workspace(folder, log, row, notice or (lambda _: None))
+        if claimed is not None:
+            workspace.notice(claimed)
         async with AsyncExitStack() as stack:
             yield Project(workspace, stack)
 
@@ -205,6 +210,7 @@ async def init(
     _check_words(name, description)
     fresh = rules.initialize(new_id(), new_id(), folder.name or "project" if name is None else name, description or "")
     await anyio.to_thread.run_sync(_make_folder, folder / FOLDER)
+    await anyio.to_thread.run_sync(claim, folder / FOLDER)
     async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
         if await log.query(view.load) is None:
             with command(), suppress(Conflict):  # another process was quicker: then this one describes

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from pathlib import Path
 
 from datmo.errors import ProjectBusy
@@ -60,7 +59,10 @@ def claim(folder: Path, host: str | None = None, mountinfo: str | None = None) -
     filesystem = network_filesystem(Path(os.path.realpath(folder)), _mounts() if mountinfo is None else mountinfo)
     if filesystem is None:
         return None
-    host = socket.gethostname() if host is None else host
+    if host is None:
+        import socket  # not on the path of local projects
+
+        host = socket.gethostname()
     path = folder / "host"
     try:
         # Whoever makes the file has the project: making it only where it is not is atomic, on network drives too.

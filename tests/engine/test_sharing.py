@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import datmo.aio as datmo
 from datmo.engine.sharing import claim, network_filesystem
 from datmo.errors import ProjectBusy
 
@@ -54,3 +55,20 @@ def test_a_second_host_is_refused_until_the_claim_is_removed(tmp_path: Path) -> 
     assert str(tmp_path / "host") in str(refused.value.hint)
     (tmp_path / "host").unlink()
     assert claim(tmp_path, "two", mounts) is not None
+
+
+@pytest.mark.anyio
+async def test_a_project_that_another_host_has_claimed_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    async with datmo.init(tmp_path, name="shared"):
+        pass
+    # The mount table is the one part of a network drive that a test can have here.
+    monkeypatch.setattr("datmo.engine.sharing._mounts", lambda: "1 0 0:1 / / rw - nfs4 server:/export rw")
+    async with datmo.open(tmp_path, notice=said.append):
+        assert "network file system (nfs4)" in said[0]
+    (tmp_path / ".datmo" / "host").write_text("another")
+    with pytest.raises(ProjectBusy, match="'another'"):
+        async with datmo.open(tmp_path):
+            raise AssertionError("it was opened")
