@@ -111,6 +111,11 @@ class Task:
         return self._now().ended
 
     @property
+    def unattended(self) -> bool:
+        """Whether it has not ended and nobody would record its end, because whoever ran it was killed."""
+        return self._now().unattended
+
+    @property
     def start_time(self) -> datetime | None:
         """When its command started, UTC, or None."""
         return self._now().start_time

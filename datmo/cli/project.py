@@ -71,6 +71,10 @@ async def status(form: str) -> None:
         await _put_json(found)
     else:
         await put("".join(f"{name:<10} {text}".rstrip() + "\n" for name, text in _lines(found)))
+        if any(task.unattended for task in found.running):
+            from datmo.cli.task import hint_at_unattended
+
+            hint_at_unattended(found.running)
 
 
 def _lines(found: Status[Snapshot, Task]) -> list[tuple[str, str]]:
@@ -87,7 +91,8 @@ def _lines(found: Status[Snapshot, Task]) -> list[tuple[str, str]]:
     lines.append(("has", f"{amount(found.snapshots, 'snapshot')}, {amount(found.tasks, 'task')}"))
     ids = Shortened(task.id for task in found.running)
     for i, task in enumerate(found.running):
-        lines.append(("" if i else "running", f"{ids(task.id)}  {clean(task.command)}, {ago(task.created_at)}"))
+        left = " (unattended)" if task.unattended else ""
+        lines.append(("" if i else "running", f"{ids(task.id)}  {clean(task.command)}, {ago(task.created_at)}{left}"))
     return lines
 
 

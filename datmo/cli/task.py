@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from datmo.core.entity.task import Task
 
-__all__ = ["task", "task_table"]
+__all__ = ["hint_at_unattended", "task", "task_table"]
 
 _OUR_FAILURE = 125
 """What `docker run` exits with where it was not the command that failed."""
 
-_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"}
+_UNATTENDED = "{} (unattended)"
+_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"} | {
+    _UNATTENDED.format(status): "red" for status in ("CREATED", "RUNNING")
+}
 
 
 @click.group(cls=Group)
@@ -179,7 +182,19 @@ async def ls(session_id: str | None, text: str | None, limit: int | None, form: 
         say(f"showing {len(found)} of {total}; --limit 0 shows all")
     if not total and form != "json":
         say("no tasks" + (" fit" if text or session_id else " yet"))
-        hint('`datmo task run "python train.py"` runs one')
+        hint_at_unattended(found)
+        if not (text or session_id):
+            hint('`datmo task run "python train.py"` runs one')
+
+
+def hint_at_unattended(found: Sequence[Task]) -> None:
+    """Say what it means, where one of some tasks is unattended."""
+    if any(each.unattended for each in found):
+        hint("unattended: whoever ran it was killed; what it started may run on, but nothing more of it is recorded")
+
+
+def _status(each: Task) -> str:
+    return _UNATTENDED.format(each.status) if each.unattended else each.status
 
 
 def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
@@ -204,7 +219,7 @@ def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
         [
             ids(each.id),
             clean(each.name or ""),
-            each.status,
+            _status(each),
             ago(each.created_at),
             duration(each.duration),
             clean(sessions.get(each.session_id, "")) if len(sessions) > 1 else "",

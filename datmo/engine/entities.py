@@ -58,10 +58,10 @@ class Task(TaskValue):
 
     async def refresh(self) -> Task:
         """Return the task as it is now."""
-        from datmo.projections.tasks import entity
+        from datmo.engine.attending import tasks_of
 
-        row = await self._workspace.task(self.id)
-        return Task.of(entity(row, self.model_id), self._workspace)
+        (task,) = await tasks_of(self._workspace, [await self._workspace.task(self.id)])
+        return task
 
     async def logs(self) -> str:
         """Return what the task printed so far: both streams in the order of arrival, lines kept whole."""

@@ -13,6 +13,7 @@ import anyio.to_thread
 from datmo.core import project as rules
 from datmo.core.entity.session import Session
 from datmo.core.ids import new_id
+from datmo.engine.attending import tasks_of
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
 from datmo.engine.environments import Environments
 from datmo.engine.executors import Executors
@@ -109,7 +110,7 @@ class Project:
             home=self.home,
             session=await self.sessions.current(),
             snapshot=await self.snapshots.current(),
-            running=[Task.of(task_view.entity(task, self.id), self._workspace) for task in unfinished],
+            running=await tasks_of(self._workspace, unfinished),
             snapshots=(await self.snapshots.page(limit=0)).total,
             tasks=(await self.tasks.page(limit=0)).total,
         )

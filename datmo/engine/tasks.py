@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from datmo.core.ids import new_id
+from datmo.engine.attending import tasks_of
 from datmo.engine.edge import single_error
 from datmo.engine.entities import Task
 from datmo.engine.executors import Executors
@@ -93,7 +94,8 @@ class Tasks:
         row = await self._workspace.query(lambda connection: view.TASKS.load(connection, task_id))
         if row is None:
             raise EntityNotFound("task", task_id)
-        return self._entity(row)
+        (task,) = await tasks_of(self._workspace, [row])
+        return task
 
     async def ls(
         self,
@@ -126,7 +128,7 @@ class Tasks:
         rows, total = await self._workspace.query(
             lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit)
         )
-        return TasksPage([self._entity(row) for row in rows], total)
+        return TasksPage(await tasks_of(self._workspace, rows), total)
 
     async def get(self, task: str) -> Task:
         """Return a task by id or unique prefix.
@@ -134,7 +136,5 @@ class Tasks:
         Raises:
             EntityNotFound, AmbiguousId: none fits, or several do.
         """
-        return self._entity(await self._workspace.task(task))
-
-    def _entity(self, row: dict[str, Any]) -> Task:
-        return Task.of(view.entity(row, self._workspace.project_id), self._workspace)
+        (found,) = await tasks_of(self._workspace, [await self._workspace.task(task)])
+        return found

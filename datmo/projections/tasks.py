@@ -79,8 +79,14 @@ def output_positions(connection: sqlite3.Connection, task_id: str) -> list[int]:
     ]
 
 
-def entity(row: Row, model_id: str) -> Task:
-    """Return a row as the plain value that people see."""
+def entity(row: Row, model_id: str, *, unattended: bool = False) -> Task:
+    """Return a row as the plain value that people see.
+
+    Parameters:
+        row: the row.
+        model_id: the project's id.
+        unattended: whether it was seen to have no supervisor, which no event says.
+    """
     names = ("id", "session_id", "name", "command", "status", "executor", "runs_on", "code_id", "environment_id")
     values: dict[str, Any] = {name: row[name] for name in (*names, "file_collection_id", "exit_code", "reason")}
     return Task(
@@ -89,6 +95,7 @@ def entity(row: Row, model_id: str) -> Task:
         results=row["results"],
         config=row["config"],
         notices=tuple(row["notices"]),
+        unattended=unattended,
         created_at=from_microseconds(row["created_at"]),
         start_time=None if row["started_at"] is None else from_microseconds(row["started_at"]),
         end_time=None if row["ended_at"] is None else from_microseconds(row["ended_at"]),

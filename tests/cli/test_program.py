@@ -312,3 +312,16 @@ def test_text_that_the_terminal_cannot_show_does_not_stop_us(home: Path) -> None
     assert (
         program("snapshot", "ls", "--format", "json", cwd=home, PYTHONIOENCODING="ascii").json[0]["message"] == "größer"
     )
+
+
+def test_a_task_whose_program_was_killed_is_shown_as_unattended(home: Path) -> None:
+    running = started("task", "run", "--", "python", "-u", "-c", "print('on'); import time; time.sleep(600)", cwd=home)
+    assert line_of(running.stdout) == "on\n"
+    running.kill()
+    running.communicate()
+    for command in (("task", "ls"), ("status",)):
+        done = program(*command, cwd=home)
+        assert done.code == 0
+        assert "(unattended)" in done.out
+        assert done.err.startswith("hint: unattended: whoever ran it was killed")
+    assert program("cleanup", "--yes", cwd=home).code == 0

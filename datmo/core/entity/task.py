@@ -31,6 +31,8 @@ class Task:
         code_id, environment_id, file_collection_id: what it ran, in what, and the files that it left.
         name: given by the user, or None.
         notices: what the user should know about the run.
+        unattended: whether it has not ended and nobody is there who would record its end, because whoever ran it was
+            killed.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Task:
     file_collection_id: str | None = None
     name: str | None = None
     notices: tuple[str, ...] = ()
+    unattended: bool = False
 
     @property
     def duration(self) -> float | None:
