@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from datmo.core.event import Event, NewEvent
 from datmo.errors import Conflict
@@ -52,11 +52,16 @@ class TaskStarted(TypedDict):
 
 
 class TaskOutput(TypedDict):
-    """Data of `task.output`: which part of the record its payload is; `start` is where the last one ended."""
+    """Data of `task.output`: which part of the record its payload is; `start` is where the last one ended.
+
+    `exact` is False, and else left out, where the payload may not be the bytes that were written: see
+    `datmo.runner.executors.base.Chunk`.
+    """
 
     start: int
     end: int
     size: int
+    exact: NotRequired[bool]
 
 
 class TaskEnded(TypedDict):
@@ -81,9 +86,12 @@ def start(task_id: str, started: TaskStarted) -> NewEvent:
     return NewEvent(f"task/{task_id}", "task.started", started)
 
 
-def output(task_id: str, start_at: int, end_at: int, frames: bytes) -> NewEvent:
+def output(task_id: str, start_at: int, end_at: int, frames: bytes, *, exact: bool = True) -> NewEvent:
     """Say that a task has printed something; the bytes are the payload."""
-    return NewEvent(f"task/{task_id}", "task.output", TaskOutput(start=start_at, end=end_at, size=len(frames)), frames)
+    data = TaskOutput(start=start_at, end=end_at, size=len(frames))
+    if not exact:
+        data["exact"] = False
+    return NewEvent(f"task/{task_id}", "task.output", data, frames)
 
 
 def limit_output(task_id: str, limit: int) -> NewEvent:

@@ -74,6 +74,7 @@ class Supervisor:
         self._before: Mapping[str, Stamp] = {}
         self._cursor = 0
         self._recorded = 0
+        self._exact = True
         self._results = ResultLines()
         self._stop = anyio.Event()
         self._stopping = False
@@ -134,9 +135,12 @@ class Supervisor:
                 await self._record_end(Ended(None, "stopped before it was started"), Leftovers.none())
                 return None
             handle = await self.executor.start(self.spec)
-        except (DatmoError, OSError) as error:
+        except Exception as error:
             code = error.code if isinstance(error, StartFailed) else RunnerError.exit_code
-            await self._record_end(Ended(code, str(error)), Leftovers.none())
+            known = isinstance(error, DatmoError | OSError)
+            await self._record_end(Ended(code, str(error) if known else repr(error)), Leftovers.none())
+            if not known:
+                raise
             return None
         started = rules.TaskStarted(handle=dict(handle), runs_on=self.runs_on)
         await self.log.append(rules.start(self.spec.task_id, started))
@@ -171,7 +175,9 @@ class Supervisor:
     async def _record_output(self, chunk: Chunk) -> None:
         task_id, limit = self.spec.task_id, self.spec.output_limit
         if self._recorded < limit:
-            await self.log.append(rules.output(task_id, self._cursor, chunk.cursor, chunk.frames), durable=False)
+            said = rules.output(task_id, self._cursor, chunk.cursor, chunk.frames, exact=chunk.exact)
+            await self.log.append(said, durable=False)
+            self._exact = self._exact and chunk.exact
             self._recorded += len(chunk.frames)
             if self._recorded >= limit:
                 await self.log.append(rules.limit_output(task_id, limit))
@@ -194,7 +200,11 @@ class Supervisor:
 
     async def _record_end(self, ended: Ended, left: Leftovers) -> None:
         events = []
-        dropped = [f"{ended.dropped} bytes of its output were not recorded"] if ended.dropped else []
+        output = [f"{ended.dropped} bytes of its output were not recorded"] if ended.dropped else []
+        if not self._exact:
+            output.append(
+                "some of its output is what the engine made of it: not all was UTF-8, or a line was very long"
+            )
         if left.collection_id is not None:
             stored = {"count": left.files, "size": left.size}
             events.append(NewEvent(f"files/{left.collection_id}", "files.stored", stored))
@@ -205,7 +215,7 @@ class Supervisor:
             results={**self._results.results(), **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,
-            notices=[*self.notices, *left.notices, *dropped],
+            notices=[*self.notices, *left.notices, *output],
         )
         await self.log.append(*events, rules.end(self.spec.task_id, data, stopped=self._stopping))
 

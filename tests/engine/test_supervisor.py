@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.ids import new_id
 from datmo.errors import CodeError, Conflict, RunnerError
-from datmo.runner.executors.base import Handle, RunSpec
+from datmo.runner.executors.base import Chunk, Handle, RunSpec
 from datmo.runner.executors.process import ProcessExecutor
 from datmo.runner.supervisor import Supervisor
 from datmo.runner.witness import FileLock
@@ -104,6 +105,36 @@ async def test_a_failing_checkout_is_a_failed_task_with_the_reason(
     assert (task.status, task.exit_code, task.start_time) == ("FAILED", 125, None)
     assert str(error) in str(task.reason)
     assert not supervisor.spec.folder.exists()
+
+
+async def test_an_unexpected_error_before_the_start_ends_the_task_and_goes_on(
+    project: datmo.aio.Project, making: Making
+) -> None:
+    def check_out() -> Mapping[str, Stamp]:
+        raise ZeroDivisionError("nobody thought of it")
+
+    supervisor = await making.supervisor("true", check_out=check_out)
+    with pytest.RaisesGroup(ZeroDivisionError):
+        await supervisor.run()
+    (task,) = await project.tasks.ls()
+    assert (task.status, task.reason) == ("FAILED", "ZeroDivisionError('nobody thought of it')")
+
+
+class Replacing(ProcessExecutor):
+    """An executor whose record replaces what is not UTF-8, as a container's does."""
+
+    async def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+        async with aclosing(super().output(handle, cursor, follow=follow)) as chunks:
+            async for chunk in chunks:
+                yield chunk._replace(exact=False)
+
+
+async def test_output_that_is_not_what_was_written_is_marked_so(project: datmo.aio.Project, making: Making) -> None:
+    supervisor = await making.supervisor("echo", "hello", executor=Replacing(making.tasks))
+    await supervisor.run()
+    (task,) = await project.tasks.ls()
+    assert any("what the engine made of it" in notice for notice in task.notices)
+    assert [event.data["exact"] async for event in project.log.read(types=["task.output"])] == [False]
 
 
 async def test_a_task_that_was_not_recorded_leaves_nothing(project: datmo.aio.Project, making: Making) -> None:
