@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -266,6 +267,25 @@ async def test_waiting_survives_an_engine_that_goes_away(
     assert ends[0][:2] == (137, "the Docker engine was restarted")
     assert notices[0].startswith(f"no Docker engine answers at {proxy.url} (")
     assert notices[1:] == ["the Docker engine answers again"]
+
+
+async def test_a_stop_waits_for_an_engine_that_went_away(
+    tasks: Tasks, engine: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    said = anyio.Event()
+    async with engine_proxy(engine, tmp_path_factory.mktemp("s") / "s") as proxy:
+        direct = await tasks.start("sh", "-c", "echo up; while :; do sleep 0.05; done")
+        handle = {**direct, "engine": proxy.url}
+        async with DockerExecutor(proxy.url, notice=lambda _: said.set()) as executor:
+            await printed(executor, handle)
+            await proxy.shut()
+            async with anyio.create_task_group() as group:
+                group.start_soon(partial(executor.stop, handle, grace=0))
+                with anyio.fail_after(20):
+                    await said.wait()
+                await proxy.open()
+            ended = await executor.wait(handle)
+    assert ended.exit_code == 137
 
 
 async def test_no_engine_is_said_in_one_line_with_a_way_out(tasks: Tasks, tmp_path: Path) -> None:

@@ -180,14 +180,26 @@ class DockerExecutor:
                 await self._retry(error, patience)
 
     async def stop(self, handle: Handle, *, grace: float) -> None:
-        """Send SIGTERM (or what the image names), after `grace` seconds SIGKILL; return when it has ended."""
-        container = await self._container(handle)
-        self._stopped.add(container.id)
-        try:
-            with self._engine.asking(404):
-                await container.stop(t=math.ceil(grace))
-        except DockerError:
-            return  # gone, so it has ended
+        """Send SIGTERM (or what the image names), after `grace` seconds SIGKILL; return when it has ended.
+
+        An engine that goes away meanwhile is waited for: the container may run on without it.
+        """
+        identity = self._id(handle)
+        self._stopped.add(identity)
+        patience = Patience(self._outages)
+        while True:
+            try:
+                container = await self._container(handle)
+                with self._engine.speaking():
+                    await container.stop(t=math.ceil(grace))
+                patience.over()
+                return
+            except EngineUnreachable as error:
+                await patience.wait(error)
+            except DockerError as error:
+                if error.status == 404:  # gone, so it has ended
+                    return
+                await self._retry(error, patience)
 
     async def remove(self, handle: Handle) -> None:
         """Remove the container with its record, ended or not. Done twice, it does nothing."""
