@@ -71,12 +71,14 @@ class DatmoError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
-    """What the command line exits with."""
+    """What the command line exits with: 2 for what was given wrongly, else 1; 125 where a task could not be run."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # a traceback ends with it
 
     def __str__(self) -> str:
         return self.message
@@ -99,8 +101,6 @@ class ProjectError(DatmoError):
 class ProjectNotFound(ProjectError):
     """There is no project at a folder, nor above it."""
 
-    exit_code = 3
-
 
 class ProjectBusy(ProjectError):
     """Something else holds the project, or may not share it."""
@@ -115,7 +115,11 @@ class EntityNotFound(DatmoError):
     """
 
     def __init__(self, kind: str, given: str, *, hint: str | None = None) -> None:
-        super().__init__(f"no {kind} has an id that begins with {given!r}", hint=hint)
+        message = {
+            "event": f"there is no event at position {given}",
+            "session": f"no session has the name {given!r}, or an id that begins with it",
+        }.get(kind, f"no {kind} has an id that begins with {given!r}")
+        super().__init__(message, hint=hint)
         self.kind = kind
         self.given = given
 
@@ -130,9 +134,10 @@ class AmbiguousId(DatmoError):
     """
 
     def __init__(self, kind: str, given: str, candidates: list[str]) -> None:
+        by_id = all(each.startswith(given.lower()) for each in candidates)
         super().__init__(
             f"{given!r} could be any of these {kind}s: {', '.join(candidates)}",
-            hint="give more of the id",
+            hint="give more of the id" if by_id else "several have that label: give the id of one",
         )
         self.kind = kind
         self.given = given
@@ -219,8 +224,6 @@ class RunnerError(DatmoError):
 
 class EngineUnreachable(RunnerError):
     """No Docker engine answers."""
-
-    exit_code = 4
 
 
 class BuildFailed(RunnerError):

@@ -120,7 +120,7 @@ class CodeRepository:
             try:
                 found = repository.git.revparse_single(commit).peel(pygit2.Commit)
             except pygit2.AmbiguousError as error:
-                raise CodeError(f"several commits begin with {commit!r}", hint="give more of the hash") from error
+                raise CodeError(f"{commit!r} is too little to tell one commit", hint="give more of the hash") from error
             except (KeyError, ValueError, pygit2.GitError):
                 continue
             code_id = str(found.id)

@@ -31,6 +31,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 NEWEST = 50
 """How many entries a table shows unless it is told otherwise."""
+_ALL = 2**31
+"""More entries than any list has; SQLite takes no number of any size."""
 
 
 class Command(click.Command):
@@ -60,6 +62,11 @@ class Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of its commands."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does: the whole first sentence."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(_ALL)) for name, command in self.commands.items()])
 
 
 class Root(click.Group):
@@ -132,7 +139,7 @@ def effective_limit(limit: int | None, form: str) -> int | None:
     """Return how many entries are wanted; None for all."""
     if limit is None:
         return None if form == "json" else NEWEST
-    return limit or None
+    return min(limit, _ALL) or None
 
 
 def session_filter() -> Callable[[F], F]:

@@ -22,17 +22,26 @@ if TYPE_CHECKING:
 
 __all__ = ["log"]
 
+_LAST = 2**62
+"""Behind every position that a log can have."""
+
 
 def _time(text: str) -> datetime:
     try:
         return moment_of(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         message = f"{text!r} is no time: give one like 2026-01-31T12:00, or 2h or 3d for so long ago"
         raise click.BadParameter(message) from error
 
 
+def _position(text: str) -> int:
+    if not text.isdecimal():
+        raise click.BadParameter(f"{text!r} is no position: give a number")
+    return min(int(text), _LAST)
+
+
 def _position_or_time(text: str) -> int | datetime:
-    return int(text) if text.isdecimal() else _time(text)
+    return _position(text) if text.isdecimal() else _time(text)
 
 
 _entity = click.option(
@@ -154,7 +163,7 @@ def _id_of(event: Event) -> str:
 
 
 @log.command("show", examples=["datmo log show 17", "datmo log show 17 --format json"])
-@click.argument("position", type=click.IntRange(min=1))
+@click.argument("position", type=_position)
 @format_option("text")
 async def show(position: int, form: str) -> None:
     """Show all of the event at a position: who recorded it, when, and its data."""
@@ -174,7 +183,7 @@ async def show(position: int, form: str) -> None:
 @log.command("follow", examples=["datmo log follow --type 'task.*'", "datmo log follow --format json | jq .type"])
 @_entity
 @_types
-@click.option("--after", type=click.IntRange(min=0), metavar="POSITION", help="Begin behind it.  [default: the end]")
+@click.option("--after", type=_position, metavar="POSITION", help="Begin behind it.  [default: the end]")
 @format_option("text")
 async def follow(entity: str | None, types: tuple[str, ...], after: int | None, form: str) -> None:
     """Show events as any process records them, until Ctrl-C; as JSON, one document a line."""

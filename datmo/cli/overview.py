@@ -97,7 +97,7 @@ def _example(text: str, what: str, width: int) -> list[str]:
 
 def answer(arguments: list[str]) -> str | None:
     """Return what the two quickest questions are answered, without an event loop; None for all others."""
-    if arguments == ["version"]:
+    if arguments in (["version"], ["--version"]):
         return version_line()
     if arguments in (["-h"], ["--help"]):
         from shutil import get_terminal_size

@@ -82,7 +82,7 @@ def _lines(found: Status[Snapshot, Task]) -> list[tuple[str, str]]:
     if found.description:
         lines.append(("", clean(found.description)))
     lines += [("folder", str(found.home)), ("session", clean(found.session.name))]
-    current = "none yet"
+    current = "none yet" if not found.snapshots else "none: no snapshot was made of this folder itself"
     if found.snapshot is not None:
         label = f" [{clean(found.snapshot.label)}]" if found.snapshot.label else ""
         when = ago(found.snapshot.created_at)

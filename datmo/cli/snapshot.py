@@ -109,7 +109,8 @@ async def ls(session_id: str | None, everything: bool, text: str | None, limit: 
         say(f"showing {len(found)} of {total}; --limit 0 shows all")
     if not total and form != "json":
         say("no snapshots" + (" fit" if text or session_id else " yet"))
-        hint('`datmo snapshot create -m "first model"` makes one')
+        if not (text or session_id):
+            hint('`datmo snapshot create -m "first model"` makes one')
 
 
 @snapshot.command("inspect", examples=["datmo snapshot inspect 91cd", "datmo snapshot inspect best --format json"])

@@ -86,6 +86,9 @@ async def run(ctx: click.Context, /, commands: tuple[str, ...], **options: Any) 
                 workers.start_soon(output.say_when_stopped, name="word of a stop")
                 try:
                     ended = await project.tasks.run(command, live=output.take, **options)
+                except anyio.get_cancelled_exc_class():
+                    say("stopped; `datmo task ls` shows it")
+                    raise
                 finally:
                     output.ended = True
                 workers.cancel_scope.cancel()
@@ -106,9 +109,10 @@ def _one_command(ctx: click.Context, commands: tuple[str, ...]) -> str | list[st
         return commands[0]
     if not commands:
         raise click.UsageError('give a command to run, such as "python train.py"', ctx)
+    count = len(commands) + bool(words)
     raise click.UsageError(
-        f"{len(commands) + bool(words)} commands were given and one is run at a time, several at once come later; "
-        "if it is one, quote it or put -- before it",
+        f"{count} commands were given, and one is run at a time; if these are the words of one, quote it or put -- "
+        "before it",
         ctx,
     )
 
@@ -178,11 +182,11 @@ async def ls(session_id: str | None, text: str | None, limit: int | None, form: 
         await put_list(entity(each) for each in found)
     elif found:
         await put(task_table(found, sessions))
+        hint_at_unattended(found)
     if len(found) < total:
         say(f"showing {len(found)} of {total}; --limit 0 shows all")
     if not total and form != "json":
         say("no tasks" + (" fit" if text or session_id else " yet"))
-        hint_at_unattended(found)
         if not (text or session_id):
             hint('`datmo task run "python train.py"` runs one')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Any, TypedDict
 
@@ -41,9 +42,10 @@ def create(session_id: str, name: str, names: Collection[str], *, current: bool)
     """
     name = name.strip()
     if not name:
-        raise InvalidArgument("a session needs a name", hint="datmo session create --name NAME")
+        raise InvalidArgument("a session needs a name", hint="give one, such as sweeps")
     if name in names:
-        raise Refused(f"a session named {name!r} exists already", hint=f"datmo session select --name {name}")
+        command = f"datmo session select {shlex.quote(name)}"
+        raise Refused(f"a session named {name!r} exists already", hint=f"`{command}` makes it the current one")
     created = [NewEvent(f"session/{session_id}", "session.created", SessionCreated(name=name))]
     return created + select(session_id) if current else created
 

@@ -36,7 +36,7 @@ def create(snapshot_id: str, created: SnapshotCreated) -> list[NewEvent]:
         InvalidArgument: the message is empty.
     """
     if not created["message"].strip():
-        raise InvalidArgument("a snapshot needs a message", hint='say what it is: -m "first model"')
+        raise InvalidArgument("a snapshot needs a message", hint='say what it is, such as "first model"')
     return [NewEvent(f"snapshot/{snapshot_id}", "snapshot.created", created)]
 
 

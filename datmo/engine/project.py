@@ -154,7 +154,7 @@ def _absolute(home: str | os.PathLike[str] | None) -> Path:
     except FileNotFoundError as error:
         raise InvalidArgument("the working folder is no longer there", hint="change into another one") from error
     if not folder.is_dir():
-        raise InvalidArgument(f"home is no folder: {folder}", hint="make it first: mkdir -p")
+        raise InvalidArgument(f"home is no folder: {folder}", hint="give an existing folder")
     return folder
 
 

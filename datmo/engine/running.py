@@ -65,7 +65,7 @@ class Order(NamedTuple):
             # The words themselves are kept byte for byte; this is what people read.
             command=text.encode("utf-8", "backslashreplace").decode(),
             argv=argv,
-            env=None if env is None else os.fspath(env),
+            env=None if env is None else _path("env", env),
             gpu=gpu,
             ports=tuple(map(_port, ports)),
             session_id=session_id,
@@ -215,7 +215,7 @@ def split_command(command: str | Sequence[str]) -> list[str]:
     else:
         words = _words(command)
     if not words or not words[0]:
-        raise InvalidArgument("there is no command to run", hint='datmo task run "python train.py"')
+        raise InvalidArgument("there is no command to run", hint='give one, such as "python train.py"')
     if any("\0" in word for word in words):
         raise InvalidArgument(f"the command {command!r} holds a NUL, which no program can be given")
     return words
@@ -225,6 +225,12 @@ def _words(command: Any) -> list[str]:
     if isinstance(command, Sequence) and all(isinstance(word, str | os.PathLike) for word in command):
         return [os.fsdecode(word) for word in command]
     raise InvalidArgumentType(f"a command is text or a list of words, not {command!r}")
+
+
+def _path(name: str, value: Any) -> str:
+    if isinstance(value, str | os.PathLike):
+        return os.fsdecode(value)
+    raise InvalidArgumentType(f"{name} is a path, not {value!r}")
 
 
 def _port(text: str) -> PortMapping:

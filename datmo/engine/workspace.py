@@ -134,7 +134,7 @@ def checked_text(name: str, value: Any) -> str:
         InvalidArgument: it is no valid Unicode.
     """
     if not isinstance(value, str):
-        raise InvalidArgumentType(f"{name} is text, not a {type(value).__name__}")
+        raise InvalidArgumentType(f"{name} is text, not {type(value).__name__}")
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -54,6 +54,11 @@ async def test_an_existing_name_is_refused(project: Any, name: str) -> None:
     await project.sessions.create("sweep")
     with pytest.raises(Refused, match="exists already"):
         await project.sessions.create(name)
+    await project.sessions.create("two words", current=False)
+    with pytest.raises(Refused) as caught:
+        await project.sessions.create("two words")
+    assert str(caught.value.hint).startswith("`datmo session select 'two words'`")
+    await project.sessions.delete("two words")
     assert await names(project) == ["default", "sweep"]
 
 
@@ -84,6 +89,7 @@ async def test_a_prefix_of_several_is_ambiguous(project: Any) -> None:
     shared = next(letter for letter in firsts if firsts.count(letter) > 1)
     with pytest.raises(AmbiguousId) as caught:
         await project.sessions.get(shared)
+    assert caught.value.hint == "give more of the id"
     assert len(caught.value.candidates) > 1
     assert all(candidate.startswith(shared) for candidate in caught.value.candidates)
 

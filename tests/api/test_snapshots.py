@@ -350,8 +350,9 @@ async def test_one_is_found_by_id_label_or_prefix(project: Any) -> None:
     assert await project.snapshots.get(made[0].id) == made[0]
     assert await project.snapshots.get(made[0].id[:7].upper()) == made[0]
     assert await project.snapshots.get("best") == made[0]
-    with pytest.raises(AmbiguousId, match="'twice'"):
+    with pytest.raises(AmbiguousId, match="'twice'") as caught:
         await project.snapshots.get("twice")
+    assert "give the id of one" in str(caught.value.hint)
     for unknown in ("zzzz", "", "bes", "\udcff", "%"):
         with pytest.raises(EntityNotFound, match="snapshot"):
             await project.snapshots.get(unknown)

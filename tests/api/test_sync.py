@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,12 @@ def test_classes_are_made_from_core_entities_and_nothing_else(made: Path) -> Non
             datmo.snapshot.Snapshot(wrong)  # type: ignore[arg-type]
         with pytest.raises(InvalidArgumentType):
             datmo.task.Task(wrong)  # type: ignore[arg-type]
+
+
+def test_a_traceback_ends_with_the_hint(tmp_path: Path) -> None:
+    with pytest.raises(ProjectNotFound) as caught:
+        datmo.task.ls(home=str(tmp_path))
+    assert traceback.format_exception(caught.value)[-1] == "hint: `datmo init` there makes one\n"
 
 
 def test_errors_come_as_they_are(tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ async def test_a_command_is_text_or_words(project: Any, command: Any) -> None:
         await project.tasks.run(command)
 
 
+async def test_an_environment_is_named_by_a_path(project: Any) -> None:
+    with pytest.raises(InvalidArgumentType, match="env is a path, not 3"):
+        await project.tasks.run("true", env=3)
+
+
 async def test_words_may_hold_bytes_that_are_not_utf8(face: Face, project: Any) -> None:
     task = await project.tasks.run(["printf", "%s", os.fsdecode(b"caf\xe9")])
     assert task.status == "SUCCESS"

@@ -86,7 +86,7 @@ async def test_the_log_knows_what_was_deleted(run: Datmo, project: Path) -> None
     [
         ("sesion/x", 2, "'sesion/x' names no entity"),
         ("task/9z", 1, "no task has an id that begins with '9z'"),
-        ("session/zzz", 1, "no session has an id that begins with 'zzz'"),
+        ("session/zzz", 1, "no session has the name 'zzz', or an id that begins with it"),
     ],
 )
 async def test_unknown_entities(run: Datmo, project: Path, entity: str, code: int, error: str) -> None:
@@ -127,7 +127,8 @@ async def test_show_says_how_large_the_payload_is(run: Datmo, project: Path) -> 
 async def test_show_beyond_the_end(run: Datmo, project: Path) -> None:
     done = await run("log", "show", "99")
     assert done.code == 1
-    assert done.err.splitlines()[-1] == "hint: the log has positions 1 to 3"
+    assert done.err.splitlines() == ["error: there is no event at position 99", "hint: the log has positions 1 to 3"]
+    assert (await run("log", "show", "9" * 30)).code == 1
 
 
 async def test_verify(run: Datmo, project: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_signal_stops_the_task_in_order(home: Path, number: signal.Signals, co
     running.send_signal(number)
     _, said = running.communicate()
     assert running.returncode == code
-    assert b"stopping the task in order" in said
+    assert b"stopping the task in order; Ctrl-C once more leaves at once\nstopped; `datmo task ls` shows it\n" in said
     assert b"Traceback" not in said
     assert not alive(pid)
     assert newest_task(home)["status"] == "STOPPED"
@@ -250,10 +250,10 @@ def test_in_a_container_it_is_the_same(home: Path, base_image: str) -> None:
     assert (cleaned.code, "1 image" in cleaned.out) == (0, True)
 
 
-def test_an_engine_that_does_not_answer_has_an_exit_code_of_its_own(home: Path) -> None:
+def test_where_no_engine_answers_the_exit_code_is_that_of_docker_run(home: Path) -> None:
     (home / "Dockerfile").write_text("FROM python:3.11-slim\n")
     done = program("task", "run", "python train.py", cwd=home, DOCKER_HOST="unix:///nowhere/docker.sock")
-    assert (done.code, done.out) == (4, "")
+    assert (done.code, done.out) == (125, "")
     error, hint = [line for line in done.err.splitlines() if not line.startswith("  ")]
     assert error.startswith("error: no Docker engine answers at unix:///nowhere/docker.sock")
     assert "--executor process" in hint

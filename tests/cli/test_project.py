@@ -79,6 +79,14 @@ async def test_status_works_when_the_session_of_the_current_snapshot_is_gone(run
     assert "current    none yet" in (await run("status")).out
 
 
+async def test_a_snapshot_of_a_task_is_not_the_current_one(run: Datmo, project: Path) -> None:
+    await run("task", "run", "python train.py")
+    task = (await run("task", "ls", "--format", "json")).json[0]["id"]
+    await run("snapshot", "create", "-m", "of a task", "--task-id", task)
+    shown = (await run("status")).out
+    assert "current    none: no snapshot was made of this folder itself\n" in shown
+
+
 async def test_commands_work_from_any_folder_below(run: Datmo, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     below = project / "notebooks" / "old"
     below.mkdir(parents=True)
@@ -90,9 +98,11 @@ async def test_commands_work_from_any_folder_below(run: Datmo, project: Path, mo
     "arguments",
     ["status", "cleanup --yes", "session ls", "snapshot ls", "snapshot create -m x", "task ls", "log ls", "log verify"],
 )
-async def test_outside_of_a_project_the_exit_code_is_3(run: Datmo, anywhere: Path, arguments: str) -> None:
+async def test_outside_of_a_project_every_command_fails_and_says_what_makes_one(
+    run: Datmo, anywhere: Path, arguments: str
+) -> None:
     done = await run(*arguments.split())
-    assert (done.code, done.out) == (3, "")
+    assert (done.code, done.out) == (1, "")
     assert done.err == f"error: no project at {anywhere} or above it\nhint: `datmo init` makes one\n"
 
 
@@ -116,4 +126,4 @@ async def test_cleanup_with_a_yes_removes_the_project_and_leaves_your_files(
     assert done.code == 0
     assert done.err.splitlines()[-1] == "removed"
     assert [each.name for each in project.iterdir()] == ["train.py"]
-    assert (await run("status")).code == 3
+    assert (await run("status")).code == 1

@@ -55,7 +55,7 @@ async def test_the_exit_code_is_the_commands_own(run: Datmo, project: Path, comm
 async def test_a_failure_of_ours_is_125(run: Datmo, project: Path) -> None:
     done = await run("task", "run", "--session-id", "nope", "python train.py")
     assert done.code == 125
-    assert done.err.splitlines()[0] == "error: no session has an id that begins with 'nope'"
+    assert done.err.splitlines()[0] == "error: no session has the name 'nope', or an id that begins with it"
 
 
 async def test_what_stands_behind_two_dashes_is_one_command(run: Datmo, project: Path) -> None:
@@ -71,8 +71,8 @@ async def test_what_stands_behind_two_dashes_is_one_command(run: Datmo, project:
     [
         ([], "give a command to run"),
         (["--"], "give a command to run"),
-        (["python a.py", "python b.py"], "2 commands were given and one is run at a time"),
-        (["python", "--", "a.py"], "2 commands were given and one is run at a time"),
+        (["python a.py", "python b.py"], "2 commands were given, and one is run at a time"),
+        (["python", "--", "a.py"], "2 commands were given, and one is run at a time"),
         (
             ["python train.py", "--epochs", "3"],
             "no such option '--epochs': those of your own command go into its quotes",

@@ -90,6 +90,14 @@ async def test_help_is_on_standard_output_everywhere(run: Datmo, path: str, flag
         assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", done.out), name
 
 
+@pytest.mark.parametrize("group", ["session", "snapshot", "task", "log"])
+async def test_the_page_of_a_group_says_in_whole_sentences_what_its_commands_do(run: Datmo, group: str) -> None:
+    listed = " ".join((await run(group, "--help")).out.partition("Commands:")[2].split())
+    for path, command in (await commands()).items():
+        if path.startswith(f"{group} "):
+            assert f"{path.removeprefix(f'{group} ')} {command.get_short_help_str(1000)}" in listed
+
+
 async def test_the_first_page_names_every_command_and_group(run: Datmo) -> None:
     page = (await run("--help")).out
     for name, entry in overview.entries().items():
@@ -101,6 +109,7 @@ async def test_the_quick_answers_are_those_of_the_commands(run: Datmo) -> None:
     assert overview.answer(["--help"]) == overview.answer(["-h"])
     quick, slow = overview.answer(["--help"]), await run("--help")
     assert (quick or "").split() == slow.out.split()  # but for the width, the same page
+    assert overview.answer(["--version"]) == overview.answer(["version"])
     assert overview.answer(["status"]) is None
 
 
@@ -125,7 +134,9 @@ async def test_without_a_command_the_help_is_shown_as_a_usage_error(run: Datmo, 
         (["session", "crate"], "no such command 'crate'", "did you mean `create`?"),
         (["snapshot", "ls", "--fliter", "x"], "no such option '--fliter'", "did you mean `--filter`?"),
         (["zzz"], "no such command 'zzz'", "`datmo --help` shows how it is used"),
-        (["log", "show", "x"], "invalid value for 'POSITION': 'x' is not a valid integer range", None),
+        (["log", "show", "x"], "invalid value for 'POSITION': 'x' is no position: give a number", None),
+        (["log", "ls", "--since", "9" * 12 + "d"], f"invalid value for '--since': '{'9' * 12}d' is no time", None),
+        (["log", "ls", "--until", "0001-01-01T00:00+14:00"], "invalid value for '--until'", None),
         (["log", "show"], "missing argument 'POSITION'", "`datmo log show --help` shows how it is used"),
         (["snapshot", "ls", "--format", "xml"], "invalid value for '--format': 'xml' is not one of", None),
     ],
