@@ -8,13 +8,21 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
+from datmo.errors import InvalidArgument
+
 __all__ = ["EXPECTATIONS", "Actor", "Appended", "Event", "Expected", "NewEvent", "from_microseconds", "microseconds"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def microseconds(moment: datetime) -> int:
-    """Return an aware time as whole microseconds since 1970, UTC, exactly."""
+    """Return an aware time as whole microseconds since 1970, UTC, exactly.
+
+    Raises:
+        InvalidArgument: the time has no time zone, so nobody knows when it is.
+    """
+    if moment.utcoffset() is None:
+        raise InvalidArgument(f"{moment.isoformat()} is a time without a time zone", hint="give it one, such as UTC")
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from datmo.core.content import CodeCaptured, EnvironmentCreated, FilesStored
 from datmo.core.event import NewEvent
-from datmo.engine.workspace import Workspace
+from datmo.engine.workspace import Workspace, checked_text
 from datmo.errors import EntityNotFound
 from datmo.projections.content import CODE, ENVIRONMENTS, FILES
 from datmo.projections.projection import Projection, Row
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datmo.capture.environment import EnvironmentCapture
     from datmo.capture.manifest import Manifest
 
-__all__ = ["Capturing"]
+__all__ = ["Capturing", "find_content"]
 
 
 class Capturing:
@@ -36,6 +36,8 @@ class Capturing:
     async def code(self, commit: str | None = None) -> str:
         """Capture the code of the tree, or find a commit that was given; returns the code id."""
         workspace = self._workspace
+        if commit is not None:
+            checked_text("commit_id", commit)
 
         def capture() -> CodeCapture:
             return workspace.code.capture(workspace.store) if commit is None else workspace.code.resolve(commit)
@@ -65,10 +67,7 @@ class Capturing:
 
     async def environment_row(self, given: str) -> Row:
         """Return the environment of an id or a unique prefix."""
-        try:
-            return await self._workspace.query(lambda connection: resolve(connection, ENVIRONMENTS, given))
-        except EntityNotFound as error:
-            raise EntityNotFound("environment", given, hint="`datmo snapshot ls -a` shows the ids") from error
+        return await find_content(self._workspace, ENVIRONMENTS, "environment", given)
 
     async def files(self, paths: list[Path]) -> str:
         """Put files and folders into the store; returns the file collection's id."""
@@ -90,10 +89,7 @@ class Capturing:
 
     async def files_row(self, given: str) -> Row:
         """Return the file collection of an id or a unique prefix."""
-        try:
-            return await self._workspace.query(lambda connection: resolve(connection, FILES, given))
-        except EntityNotFound as error:
-            raise EntityNotFound("file collection", given, hint="`datmo snapshot ls -a` shows the ids") from error
+        return await find_content(self._workspace, FILES, "file collection", given)
 
     async def _record(
         self,
@@ -105,6 +101,25 @@ class Capturing:
         if await self._workspace.query(lambda connection: projection.load(connection, content_id)) is None:
             kind = event_type.partition(".")[0]
             self.events.append(NewEvent(f"{kind}/{content_id}", event_type, data))
+
+
+async def find_content(workspace: Workspace, projection: Projection, kind: str, given: str) -> Row:
+    """Return the row of something captured, by its id or a unique prefix.
+
+    Parameters:
+        workspace: the project.
+        projection: its view.
+        kind: what people call it.
+        given: what somebody typed.
+
+    Raises:
+        EntityNotFound, AmbiguousId: none fits, or several do.
+    """
+    text = checked_text(f"a {kind}'s id", given)
+    try:
+        return await workspace.query(lambda connection: resolve(connection, projection, text))
+    except EntityNotFound as error:
+        raise EntityNotFound(kind, text, hint="`datmo snapshot ls -a` shows the ids") from error
 
 
 def _code(captured: CodeCapture) -> CodeCaptured:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datmo.core.entity.environment import Environment
+from datmo.engine.capturing import find_content
 from datmo.engine.workspace import Workspace
 from datmo.projections.content import ENVIRONMENTS, environment
-from datmo.projections.search import resolve
 
 __all__ = ["Environments"]
 
@@ -29,6 +29,4 @@ class Environments:
         Raises:
             EntityNotFound, AmbiguousId: none fits, or several do.
         """
-        return environment(
-            await self._workspace.query(lambda connection: resolve(connection, ENVIRONMENTS, environment_id))
-        )
+        return environment(await find_content(self._workspace, ENVIRONMENTS, "environment", environment_id))

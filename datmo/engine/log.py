@@ -13,7 +13,7 @@ from datmo.core.entity.snapshot import Snapshot
 from datmo.core.entity.task import Task
 from datmo.core.event import EXPECTATIONS, Appended, Event, Expected, NewEvent, microseconds
 from datmo.engine.workspace import Workspace
-from datmo.errors import AmbiguousId, EntityNotFound, InvalidArgument
+from datmo.errors import AmbiguousId, DamagedLog, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.eventlog.streams import streams_from
 from datmo.eventlog.verify import LogReport, Problem
 from datmo.projections import project, sessions, snapshots, tasks
@@ -75,7 +75,7 @@ class Log:
             after=after,
             upto=upto,
             stream=stream,
-            types=types,
+            types=_listed(types),
             since=since,
             until=until,
             backward=backward,
@@ -86,7 +86,7 @@ class Log:
         self, *, after: int | None = None, stream: str | None = None, types: Sequence[str] = ()
     ) -> AsyncIterator[Event]:
         """Yield events as any process appends them, for ever; see `datmo.eventlog.log.EventLog.follow`."""
-        return self._log.follow(after=after, stream=stream, types=types)
+        return self._log.follow(after=after, stream=stream, types=_listed(types))
 
     async def get(self, position: int) -> Event:
         """Return the event at a position.
@@ -143,7 +143,10 @@ class Log:
         if noted is None:
             return report
         position, digest = noted
-        held = [event.hash.hex() async for event in self._log.read(after=position - 1, upto=position)]
+        try:
+            held = [event.hash.hex() async for event in self._log.read(after=position - 1, upto=position)]
+        except DamagedLog:
+            return report  # which names that position already
         if held == [digest]:
             return report
         wrong = Problem(position, "the log does not hold the head that was noted in git: it was cut or rewritten")
@@ -158,9 +161,14 @@ class Log:
 
         Parameters:
             moment: a position, or an aware time.
+
+        Raises:
+            InvalidArgument: the position is negative, or the time has no time zone.
         """
         if isinstance(moment, datetime):
             moment = await self._log.position_at(microseconds(moment))
+        if moment < 0:
+            raise InvalidArgument(f"{moment} is no position of a log", hint="positions begin with 1")
         return await anyio.to_thread.run_sync(self._as_of, moment)
 
     def _as_of(self, position: int) -> AsOf:
@@ -179,3 +187,10 @@ class Log:
             )
         finally:
             connection.close()
+
+
+def _listed(types: Sequence[str]) -> Sequence[str]:
+    """Refuse one type that is not in a list: its letters would be taken for types."""
+    if isinstance(types, str):
+        raise InvalidArgumentType(f"types is a list of event types, not the text {types!r}")
+    return types

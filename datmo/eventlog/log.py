@@ -16,6 +16,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
+from orjson import JSONDecodeError
 
 from datmo.core.event import EXPECTATIONS, Appended, Event, Expected, NewEvent, microseconds
 from datmo.core.ids import new_id
@@ -87,7 +88,7 @@ class EventLog:
         reader = await ThreadConnection.open(connect)
         log = cls(path, views, schemas, reader, lock)
         try:
-            await reader.run(log._prepare)
+            await log.query(log._prepare)
             failure: BaseException | None = None
             async with anyio.create_task_group() as log._workers:
                 try:
@@ -233,31 +234,32 @@ class EventLog:
 
     async def head(self) -> tuple[int, str]:
         """Return the last position and its hash in hexadecimal; 0 and nothing for an empty log."""
-        position, digest = await self._reader.run(head)
+        position, digest = await self.query(head)
         return position, digest.hex()
 
     async def position_at(self, recorded_us: int) -> int:
         """Return the last position recorded at or before a time in microseconds, 0 where there is none."""
-        return await self._reader.run(partial(position_at, recorded_us=recorded_us))
+        return await self.query(partial(position_at, recorded_us=recorded_us))
 
     async def payload(self, position: int) -> bytes | None:
         """Return the payload of one event; None where it has none or it was erased."""
-        return await self._reader.run(partial(payload, position=position))
+        return await self.query(partial(payload, position=position))
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what a function reads from the views; it runs on the reading thread and must not write.
+        """Return what a function reads from the log and its views; it runs on the reading thread and must not write.
 
         Raises:
             LogError: the file cannot be read.
+            DamagedLog: what is in it is not what was written.
         """
         try:
             return await self._reader.run(work)
         except sqlite3.OperationalError as error:
             raise LogError(
-                f"the views could not be read ({error})", hint="`datmo log verify` checks the file"
+                f"the log or its views could not be read ({error})", hint="`datmo log verify` checks the file"
             ) from error
-        except sqlite3.DatabaseError as error:
-            raise DamagedLog(None, f"the views could not be read ({error})") from error
+        except (sqlite3.DatabaseError, JSONDecodeError) as error:
+            raise DamagedLog(None, f"the log or its views could not be read ({error})") from error
 
     async def verify(self) -> LogReport:
         """Check every stored byte; see `datmo.eventlog.verify`."""

@@ -124,7 +124,10 @@ def _up_to_damage(
     connection: sqlite3.Connection, selection: Selection, schemas: Schemas, last: int | None
 ) -> Iterator[Event]:
     """Yield what can still be read behind a position, one row at a time, up to the one that cannot."""
-    (end,) = connection.execute("SELECT max(position) FROM event").fetchone()
+    try:
+        (end,) = connection.execute("SELECT max(position) FROM event").fetchone()
+    except sqlite3.Error as error:
+        raise DamagedLog(None, f"its last row cannot be found ({error})") from error
     upto = end if selection.upto is None else min(end, selection.upto)
     first, behind = (upto, selection.after) if selection.backward else (selection.after + 1, upto + 1)
     for position in range(first if last is None else last + selection.step, behind, selection.step):

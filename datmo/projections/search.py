@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from datmo.errors import AmbiguousId, EntityNotFound
+from datmo.errors import AmbiguousId, EntityNotFound, InvalidArgument
 from datmo.projections.projection import Projection, Row
 from datmo.projections.sessions import VISIBLE
 
@@ -80,7 +80,12 @@ def listing(
         session_id: only rows of one session.
         text: only rows with this in one of the searched columns, upper and lower case alike.
         limit: at most that many rows.
+
+    Raises:
+        InvalidArgument: the limit is no number of rows.
     """
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise InvalidArgument(f"a limit is a number, 0 or more, not {limit!r}", hint="None lists all")
     conditions, values = f"WHERE deleted = 0 AND {VISIBLE}", list[Any]()
     if session_id is not None:
         conditions += " AND session_id = ?"

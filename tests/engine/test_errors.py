@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -83,3 +85,14 @@ async def test_a_cancelled_command_leaves_the_project_usable(project: datmo.aio.
     assert (await project.snapshots.ls())[0] == made
     assert (await project.log.verify()).ok
     assert (await project.log.replay()).different == ()
+
+
+async def test_damage_where_the_head_was_noted_is_part_of_the_report(project: datmo.aio.Project) -> None:
+    await project.snapshots.create("x")
+    last, _ = await project.log.head()
+    with closing(sqlite3.connect(project.home / ".datmo" / "log.db")) as connection:
+        connection.executescript(
+            f"DROP TRIGGER event_is_never_changed; UPDATE event SET data = x'7b' WHERE position = {last}"
+        )
+    report = await project.log.verify()
+    assert [problem.position for problem in report.problems] == [last]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from datmo.errors import DamagedLog
+from datmo.errors import DamagedLog, LogError
 from tests.eventlog.support import UNLOCKED, differing_views, note, opened, sql, texts, with_project
 
 if TYPE_CHECKING:
@@ -172,3 +175,26 @@ async def test_a_log_that_cannot_be_read_is_no_empty_log(log: EventLog, tmp_path
 
 async def texts_unfiltered(log: EventLog) -> list[int]:
     return await positions(log.read())
+
+
+@pytest.mark.parametrize("table", ["event", "payload", "view", "mark"])
+async def test_a_broken_page_is_told_as_damage_whatever_is_read(tmp_path: Path, table: str) -> None:
+    async with opened(tmp_path) as log:
+        await log.append(note("a", payload=b"beside"))
+    with closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    with (tmp_path / "log.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    failures: list[LogError] = []
+    try:
+        async with opened(tmp_path) as log:
+            looks = (log.head, partial(log.payload, 1), partial(log.position_at, 1), lambda: positions(log.read()))
+            for look in looks:
+                try:
+                    await look()
+                except LogError as error:
+                    failures.append(error)
+    except LogError as error:
+        failures.append(error)
+    assert bool(failures) == (table != "mark")
