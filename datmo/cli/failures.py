@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,10 @@ def report_usage(error: click.ClickException) -> int:
     return error.exit_code
 
 
+_OF_THE_MACHINE = frozenset([errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EMFILE])
+"""No room, no permission: nothing that we did wrong."""
+
+
 def report_bug(error: BaseException) -> int:
     """Show an error that should not have come so far and return its exit code."""
     if os.environ.get("DATMO_DEBUG"):
@@ -45,6 +50,10 @@ def report_bug(error: BaseException) -> int:
 
         traceback.print_exception(error, file=sys.stderr)
     cause = next(_leaves(error))
+    if isinstance(cause, OSError) and cause.errno in _OF_THE_MACHINE:
+        where = f"{os.fsdecode(cause.filename)}: " if isinstance(cause.filename, str | bytes) else ""
+        _show(f"{where}{str(cause.strerror).lower()}", None)
+        return 1
     said = " ".join(f"{type(cause).__name__}: {cause}".split())
     _show(f"this is a bug in datmo: {said}", "run it again with DATMO_DEBUG=1 to see where it happened")
     return 1

@@ -23,7 +23,7 @@ from datmo.engine.sharing import claim
 from datmo.engine.snapshots import Snapshots
 from datmo.engine.tasks import Tasks
 from datmo.engine.workspace import FOLDER, Workspace, checked_text, command, find_home
-from datmo.errors import Conflict, InvalidArgument, ProjectNotFound
+from datmo.errors import Conflict, InvalidArgument, ProjectError, ProjectNotFound
 from datmo.eventlog.log import EventLog
 from datmo.projections import project as view
 from datmo.projections import tasks as task_view
@@ -245,7 +245,10 @@ def _check_words(name: str | None, description: str | None) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise ProjectError(f"{folder} is in the way: it is no folder", hint="move it away") from error
     ignore = folder / ".gitignore"
     if not ignore.exists():
         beside = folder / f".gitignore.{new_id()}"

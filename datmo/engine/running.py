@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Order", "Running", "split_command"]
 
+_OF_A_SHELL = frozenset(["|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"])
+"""Words that somebody who writes them hardly means for the program."""
+
 
 class Order(NamedTuple):
     """A task that somebody asks for; see `datmo.engine.tasks.Tasks.run`."""
@@ -165,6 +168,8 @@ class Running:
         ]
         if self._order.gpu and prepared.gpus is None:
             said.append("no GPU found here: it runs without")
+        if of_a_shell := next((word for word in self._order.argv if word in _OF_A_SHELL), None):
+            said.append(f"no shell runs this, so the program is given {of_a_shell!r} as it is; with one: sh -c '…'")
         for line in said:
             self._workspace.notice(line)
         return said

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from datmo.core.ids import is_id
-from datmo.errors import InvalidArgument, InvalidArgumentType, ProjectNotFound
+from datmo.errors import InvalidArgument, InvalidArgumentType, ProjectError, ProjectNotFound
 from tests.api.conftest import Git
 from tests.api.face import Face
 
@@ -71,6 +71,13 @@ async def test_everything_lies_in_a_folder_that_git_ignores(face: Face, home: Pa
         pass
     assert git("status", "--porcelain") == ""
     assert sorted(path.name for path in home.iterdir()) == [".datmo", ".git", "train.py"]
+
+
+async def test_a_file_in_the_place_of_the_folder_is_named(face: Face, home: Path) -> None:
+    (home / ".datmo").touch()
+    with pytest.raises(ProjectError, match="is in the way"):
+        async with face.init(home):
+            pass
 
 
 async def test_it_is_found_from_a_folder_below(face: Face, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

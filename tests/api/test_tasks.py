@@ -60,6 +60,12 @@ async def test_a_string_is_split_as_a_shell_splits_and_a_list_is_taken_as_it_is(
     assert listed.command == "printf '%s|' a 'b c' '$HOME' '*.py'"
 
 
+async def test_a_word_that_only_a_shell_understands_is_passed_on_with_a_notice(face: Face, project: Any) -> None:
+    task = await project.tasks.run("echo a | tee b")
+    assert await face.logs(task) == "a | tee b\n"
+    assert any("no shell runs this, so the program is given '|' as it is" in notice for notice in task.notices)
+
+
 @pytest.mark.parametrize("command", ["", "  ", [], [""], "echo 'unclosed", "echo \0"])
 async def test_no_command_is_an_error_before_anything_runs(project: Any, command: Any) -> None:
     with pytest.raises(InvalidArgument):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 from pathlib import Path
@@ -154,6 +155,24 @@ async def test_mistakes_in_the_command_line_are_one_line_and_a_hint(
 def test_the_console_script_is_the_main_function() -> None:
     found = Path(__file__).parents[2] / "pyproject.toml"
     assert tomllib.loads(found.read_text())["project"]["scripts"] == {"datmo": "datmo.__main__:main"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "/data/x: no space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied"), "permission denied"),
+    ],
+)
+async def test_what_the_machine_refuses_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(root, "main", refused)
+    assert await execute(["status"]) == 1
+    assert capsys.readouterr().err == f"error: {said}\n"
 
 
 async def test_a_bug_is_one_line_and_the_way_to_its_traceback(
