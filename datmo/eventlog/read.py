@@ -59,15 +59,19 @@ class Selection:
         if self.upto is not None:
             conditions.append("position <= ?")
             values.append(self.upto)
+        # The index of streams finds one stream's events, but would be walked from its first one on: a follower, who
+        # asks again and again for the few newest positions, is better off without.
+        few = self.upto is not None and self.upto - self.after <= PAGE
+        kind = self.stream is not None and self.stream.endswith("*")
+        indexed = self.stream is not None and not kind and not few
         if self.stream is not None:
-            # The plus keeps a kind of stream off the index, whose order is not that of positions.
-            conditions.append("+stream GLOB ?" if self.stream.endswith("*") else "stream = ?")
+            # The plus keeps a stream off the index, whose order is that of versions.
+            conditions.append(f"{'' if indexed else '+'}stream {'GLOB' if kind else '='} ?")
             values.append(self.stream)
         if self.types:
             conditions.append("(" + " OR ".join("type GLOB ?" for _ in self.types) + ")")
             values.extend(self.types)
-        exact = self.stream is not None and not self.stream.endswith("*")
-        order = ("version" if exact else "position") + (" DESC" if self.backward else "")
+        order = ("version" if indexed else "position") + (" DESC" if self.backward else "")
         return f"{SELECT} WHERE {' AND '.join(conditions)} ORDER BY {order}", values
 
 

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from datmo.errors import DamagedLog, LogError
+from datmo.eventlog.read import Selection
 from tests.eventlog.support import UNLOCKED, differing_views, note, opened, sql, texts, with_project
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ async def positions(events: AsyncIterator[Event]) -> list[int]:
         ({"stream": "note/0"}, range(6, 1206, 2)),
         ({"stream": "note/1", "backward": True}, range(1205, 5, -2)),
         ({"stream": "note/1", "backward": True, "limit": 513}, range(1205, 179, -2)),
+        ({"stream": "note/0", "after": 1100, "upto": 1110}, range(1102, 1111, 2)),
+        ({"stream": "note/0", "after": 1100, "upto": 1110, "backward": True}, range(1110, 1101, -2)),
+        ({"stream": "note/?", "after": 1100, "upto": 1110}, range(0)),
         ({"stream": "note/*"}, range(6, 1206)),
         ({"stream": "project/*"}, range(1, 2)),
         ({"types": ["note.written"]}, range(6, 1206)),
@@ -64,6 +68,12 @@ async def positions(events: AsyncIterator[Event]) -> list[int]:
 )
 async def test_a_reader_gets_what_it_asks_for_in_order(log: EventLog, options: dict[str, Any], expected: range) -> None:
     assert await positions(log.read(**options)) == list(expected)
+
+
+async def test_a_follower_of_a_long_stream_does_not_walk_it_each_time(log: EventLog) -> None:
+    query, values = Selection(after=1200, upto=1205, stream="note/0").query()
+    plan = await log.query(lambda connection: connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall())
+    assert [detail for *_, detail in plan] == ["SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]
 
 
 async def test_times_select_events(log: EventLog) -> None:
