@@ -108,6 +108,8 @@ class Running:
     async def run(self, live: Live | None) -> None:
         """Capture, make ready, run to the end. Errors before the task is recorded raise; later ones are its end."""
         prepared = await self._prepare()
+        # Making ready may have taken minutes: in a session that was deleted meanwhile the task would never be seen.
+        await self._workspace.session(prepared.session_id)
         notices = self._say(prepared)
         workspace, spec = self._workspace, self._spec(prepared.place, prepared.gpus)
         supervisor = Supervisor(

@@ -10,7 +10,11 @@ import pytest
 from anyio.to_thread import run_sync
 
 import datmo.aio
-from datmo.errors import DatmoError
+from datmo.engine import running
+from datmo.engine.building import Place, interpreter_for
+from datmo.engine.workspace import Workspace
+from datmo.errors import DatmoError, EntityNotFound
+from datmo.projections.projection import Row
 from tests.api.processes import script
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +100,22 @@ async def test_the_current_session_is_never_a_deleted_one(tmp_path: Path) -> Non
                 workers.start_soon(select, name)
             assert [session.current for session in await one.sessions.ls()].count(True) == 1
             await one.sessions.current()
+
+
+async def test_a_task_is_not_run_in_a_session_that_was_deleted_while_it_was_made_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with datmo.aio.init(tmp_path) as project:
+        await project.sessions.create("sweeps")
+
+        async def slow(workspace: Workspace, environment: Row) -> Place:
+            await project.sessions.delete("sweeps")
+            return await interpreter_for(workspace, environment)
+
+        monkeypatch.setattr(running, "interpreter_for", slow)
+        with pytest.raises(EntityNotFound, match="session"):
+            await project.tasks.run("true", session_id="sweeps")
+        assert [event.type async for event in project.log.read(types=["task.*"])] == []
 
 
 async def test_snapshots_and_tasks_of_many_at_once_are_all_there(tmp_path: Path) -> None:
