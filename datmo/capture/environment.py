@@ -225,5 +225,5 @@ def _pyproject(read: ReadFile, name: str, content: bytes) -> _Found:
 def _interpreter() -> _Found:
     packages = interpreter_packages()
     content = "".join(f"{package}\n" for package in packages).encode()
-    described = f"this Python's {len(packages)} packages (no definition found)"
+    described = f"no definition found: this Python's {len(packages)} packages"
     return _Found("interpreter", "packages.txt", {"packages.txt": content}, described, packages)

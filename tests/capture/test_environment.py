@@ -84,7 +84,7 @@ def test_without_a_definition_it_is_this_pythons_packages(store: ObjectStore, ro
     assert capture.packages == interpreter_packages()
     assert any(package.startswith("pytest==") for package in capture.packages)
     assert list(capture.packages) == sorted(capture.packages)
-    assert capture.described == f"this Python's {len(capture.packages)} packages (no definition found)"
+    assert capture.described == f"no definition found: this Python's {len(capture.packages)} packages"
     assert lines(store.read(capture.files["packages.txt"])) == list(capture.packages)
 
 

@@ -102,8 +102,8 @@ def test_values_that_cannot_be_used_are_refused(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ('exec: "nope": executable file not found in $PATH: unknown', 127, "command not found: nope"),
-        ('exec: "/no": stat /no: no such file or directory: unknown', 127, "command not found: /no"),
+        ('exec: "nope": executable file not found in $PATH: unknown', 127, "command not found: 'nope'"),
+        ('exec: "/no": stat /no: no such file or directory: unknown', 127, "command not found: '/no'"),
         ('exec: "/task/x": permission denied: unknown', 126, "cannot execute /task/x: permission denied"),
         ('could not select device driver "" with capabilities: [[gpu]]', 125, "no GPU can be given"),
         (
