@@ -1,4 +1,4 @@
-"""A task's results: the lines `key: value` of its output, and the `stats.json` that it wrote.
+"""A task's results: the lines `key: value` of its output.
 
 A line is a result when it has exactly one colon with something on both sides of it. Both sides are trimmed; the last
 line of a key wins. A value that is a number (`0.97`, `-3`, `1e-4`, `nan`, `inf`) becomes one, `true` and `false` (also
@@ -8,14 +8,12 @@ progress bar, what is seen last counts; colours are left out.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from datmo.core.frames import split_frames
 
-__all__ = ["ResultLines", "merge_stats", "parse_results", "parse_value"]
+__all__ = ["ResultLines", "parse_results", "parse_value"]
 
 LINE_LIMIT = 1 << 14
 """Bytes of the longest line that is looked at."""
@@ -108,22 +106,6 @@ class ResultLines:
             if text and 0 < len(key) <= KEY_LIMIT and key.isprintable():
                 results[key] = parse_value(text)
         return results
-
-
-def merge_stats(results: Mapping[str, Any], stats: bytes) -> tuple[dict[str, Any], str | None]:
-    """Return results with those of a `stats.json` over them, and a notice where it cannot be used.
-
-    Parameters:
-        results: from the output.
-        stats: the file's bytes.
-    """
-    try:
-        given = json.loads(stats)
-    except (ValueError, RecursionError) as failure:
-        return dict(results), f"stats.json is not used: it is not JSON ({failure})"
-    if not isinstance(given, dict):
-        return dict(results), f"stats.json is not used: it holds {type(given).__name__}, not an object"
-    return {**results, **given}, None
 
 
 def _clean(raw: bytes) -> str:

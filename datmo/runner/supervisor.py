@@ -201,6 +201,8 @@ class Supervisor:
     async def _record_end(self, ended: Ended, left: Leftovers) -> None:
         events = []
         output = [f"{ended.dropped} bytes of its output were not recorded"] if ended.dropped else []
+        if self._results.left_out:
+            output.append(f"{self._results.left_out} lines with results were too many to be kept")
         if not self._exact:
             output.append(
                 "some of its output is what the engine made of it: not all was UTF-8, or a line was very long"

@@ -18,6 +18,7 @@ from datmo.core.ids import new_id
 from datmo.errors import CodeError, Conflict, RunnerError
 from datmo.runner.executors.base import Chunk, Handle, RunSpec
 from datmo.runner.executors.process import ProcessExecutor
+from datmo.runner.results import COUNT_LIMIT
 from datmo.runner.supervisor import Supervisor
 from datmo.runner.witness import FileLock
 
@@ -168,6 +169,27 @@ async def test_output_beyond_the_limit_is_drained_and_it_is_said(project: datmo.
     assert [file.name for file in await task.files()] == ["done", "task.log"]
     assert any("were not recorded" in notice for notice in task.notices)
     assert [event.data async for event in project.log.read(types=["task.output_limited"])] == [{"limit": 1000}]
+
+
+async def test_results_that_are_too_many_are_counted_and_it_is_said(project: datmo.aio.Project, making: Making) -> None:
+    supervisor = await making.supervisor("seq", "-f", "key %.0f: 1", str(COUNT_LIMIT + 5))
+    await supervisor.run()
+    (task,) = await project.tasks.ls()
+    assert len(task.results) == COUNT_LIMIT
+    assert "5 lines with results were too many to be kept" in task.notices
+
+
+@pytest.mark.parametrize("stats", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00", b"[" * 100_000, b'{"x": "\\ud800"}'])
+async def test_stats_that_are_no_object_are_left_with_a_notice(
+    project: datmo.aio.Project, making: Making, tmp_path: Path, stats: bytes
+) -> None:
+    given = tmp_path / "given"
+    given.write_bytes(stats)
+    supervisor = await making.supervisor("sh", "-c", f"echo loss: 1; cp {given} $DATMO_TASK_DIR/stats.json")
+    await supervisor.run()
+    (task,) = await project.tasks.ls()
+    assert (task.status, task.results["loss"]) == ("SUCCESS", 1)
+    assert any("stats.json" in notice for notice in task.notices) == (b"x" not in stats)
 
 
 async def test_its_lock_is_held_before_the_task_is_recorded(project: datmo.aio.Project, making: Making) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datmo.core.frames import STDERR, STDOUT, frame
-from datmo.runner.results import COUNT_LIMIT, LINE_LIMIT, ResultLines, merge_stats, parse_results, parse_value
+from datmo.runner.results import COUNT_LIMIT, LINE_LIMIT, ResultLines, parse_results, parse_value
 
 
 def test_a_line_with_one_colon_is_a_result() -> None:
@@ -123,20 +123,3 @@ def test_too_many_keys_are_counted_and_left_out_and_known_ones_still_change() ->
     assert lines.left_out == 5
     assert len(lines.results()) == COUNT_LIMIT
     assert lines.results()["key 0"] == 2
-
-
-def test_stats_lie_over_results() -> None:
-    merged, notice = merge_stats({"loss": 1, "epochs": 3}, b'{"loss": 0.5, "by_class": {"a": [1, 2]}, "x": NaN}')
-
-    assert notice is None
-    assert math.isnan(merged.pop("x"))
-    assert merged == {"loss": 0.5, "epochs": 3, "by_class": {"a": [1, 2]}}
-
-
-@pytest.mark.parametrize("stats", [b"", b"{", b"[1, 2]", b"3", b"\xff\xfe\x00", b"[" * 100_000])
-def test_stats_that_are_no_object_are_left_with_a_notice(stats: bytes) -> None:
-    merged, notice = merge_stats({"loss": 1}, stats)
-
-    assert merged == {"loss": 1}
-    assert notice is not None
-    assert notice.startswith("stats.json is not used: ")
