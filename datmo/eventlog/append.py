@@ -18,8 +18,9 @@ from datmo.errors import Conflict, DatmoError, LogError
 from datmo.eventlog.chain import GENESIS, seal
 from datmo.eventlog.codec import decode
 from datmo.eventlog.lock import WriteLock
-from datmo.eventlog.request import Request
+from datmo.eventlog.request import Encoder, Request
 from datmo.eventlog.schema import INSERT
+from datmo.eventlog.upcast import Schemas
 
 __all__ = ["Appender", "Folding", "ViewsInLog"]
 
@@ -28,7 +29,7 @@ _MARK = "INSERT OR REPLACE INTO mark SELECT 'durable', coalesce(max(position), 0
 
 
 class Folding(Protocol):
-    """The views in the course of one transaction."""
+    """The views in the course of transactions: of one, or of several that nobody else's came between."""
 
     def fold(self, events: Iterable[Event]) -> None:
         """Take all events and fold them, all or none. May raise `Conflict`: then the append is refused."""
@@ -73,6 +74,7 @@ class Appender:
     Parameters:
         lock: taken around each transaction.
         views: folded in the same transaction.
+        schemas: which schema version each type is written with.
         actor: who appends, as JSON.
         clock: microseconds since 1970.
     """
@@ -81,19 +83,23 @@ class Appender:
         self,
         lock: WriteLock,
         views: ViewsInLog,
+        schemas: Schemas,
         actor: str,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._lock = lock
         self._views = views
+        self._encoder = Encoder(schemas)
         self._actor = actor
+        self._actor_bytes = actor.encode()
         self._clock = clock
         self._synchronous = "FULL"
         self._tables: int | None = None
-        # The streams' versions are remembered from one transaction to the next, as long as the log ends where our
-        # last one left it: nobody else has appended since.
-        self._versions: dict[str, int] = {}
+        # What was read is remembered from one transaction to the next, as long as the log ends where our last one
+        # left it: nobody else has appended since.
         self._end: tuple[int, bytes] | None = None
+        self._versions: dict[str, int] = {}
+        self._folding: Folding | None = None
 
     def commit(self, connection: sqlite3.Connection, requests: Sequence[Request], durable: bool) -> bool:
         """Append a group in one transaction and put each request's outcome on it.
@@ -103,15 +109,25 @@ class Appender:
         Returns:
             Whether everything up to the log's end is durable now.
         """
+        requests = [request for request in requests if self._prepare(request)]
+        if not requests:
+            return False
         try:
             with self._lock.hold():
                 self._synchronize(connection, durable)
-                self._check_views(connection)
                 return self._commit(connection, requests) and durable
         except (OSError, sqlite3.Error, DatmoError) as error:
             for request in requests:
                 request.outcome = _as_log_error(error)
             return False
+
+    def _prepare(self, request: Request) -> bool:
+        try:
+            request.prepare(self._encoder)
+        except DatmoError as error:
+            request.outcome = error
+            return False
+        return True
 
     def make_durable(self, connection: sqlite3.Connection) -> None:
         """Sync everything that was kept so far: the commit of any change syncs the whole write-ahead log."""
@@ -127,14 +143,6 @@ class Appender:
         if wanted != self._synchronous:
             connection.execute(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
-
-    def _check_views(self, connection: sqlite3.Connection) -> None:
-        """Make sure that the views are ours: a Datmo of another version may have made them anew as its own."""
-        (found,) = connection.execute("PRAGMA schema_version").fetchone()
-        if found != self._tables:
-            if not self._views.ready(connection):
-                self._views.rebuild(connection)
-            (self._tables,) = connection.execute("PRAGMA schema_version").fetchone()
 
     def _commit(self, connection: sqlite3.Connection, requests: Sequence[Request]) -> bool:
         try:
@@ -154,9 +162,10 @@ class Appender:
 
     def _transaction(self, connection: sqlite3.Connection, requests: Sequence[Request]) -> bool:
         """Do it all, and say whether anything was written."""
-        connection.execute("BEGIN IMMEDIATE")
         group = self._begin(connection)
-        folding = self._views.folding(connection)
+        if self._folding is None:
+            self._folding = self._views.folding(connection)
+        folding = self._folding
         for request in requests:
             try:
                 request.outcome = _landed(connection, request) or self._stage(connection, group, folding, request)
@@ -177,43 +186,59 @@ class Appender:
         return written
 
     def _begin(self, connection: sqlite3.Connection) -> _Group:
+        connection.execute("BEGIN IMMEDIATE")
+        (found,) = connection.execute("PRAGMA schema_version").fetchone()
+        if found != self._tables:
+            self._own_views(connection)
         last = connection.execute("SELECT position, hash, recorded_at FROM event ORDER BY position DESC LIMIT 1")
         position, previous, last_us = last.fetchone() or (0, GENESIS, 0)
         if self._end != (position, previous) or len(self._versions) > _MOST_VERSIONS:
             self._versions.clear()
+            self._folding = None
         now_us = max(self._clock(), last_us)
         return _Group(position, previous, now_us, event_ids(now_us))
 
+    def _own_views(self, connection: sqlite3.Connection) -> None:
+        """Make sure that the views are ours: a Datmo of another version may have made them anew as its own."""
+        self._end = None
+        if not self._views.ready(connection):
+            connection.execute("ROLLBACK")
+            self._views.rebuild(connection)
+            connection.execute("BEGIN IMMEDIATE")
+        (self._tables,) = connection.execute("PRAGMA schema_version").fetchone()
+
     def _stage(self, connection: sqlite3.Connection, group: _Group, folding: Folding, request: Request) -> Appended:
         """Check, seal and fold a request's events; only then do they belong to the group."""
-        for stream, expected in request.expected.items():
+        for stream, expected in request.streams.items():
             _check(stream, expected, self._version(connection, stream))
         rows: list[tuple[Any, ...]] = []
+        payloads: list[tuple[int, bytes]] = []
         versions: dict[str, int] = {}
-        folding.fold(self._seal(connection, group, request, rows, versions))
+        folding.fold(self._seal(connection, group, request, rows, payloads, versions))
         landed = Appended(group.position + 1, rows[-1][0])
         group.position, group.hash = rows[-1][0], rows[-1][11]
         group.rows += rows
-        group.payloads += [
-            (position, event[7]) for position, event in enumerate(request.events, landed.first) if event[7] is not None
-        ]
+        group.payloads += payloads
         self._versions.update(versions)
         return landed
 
-    def _seal(
+    def _seal(  # noqa: PLR0917  # what it fills is the caller's
         self,
         connection: sqlite3.Connection,
         group: _Group,
         request: Request,
         rows: list[tuple[Any, ...]],
+        payloads: list[tuple[int, bytes]],
         versions: dict[str, int],
     ) -> Iterator[Event]:
-        """Add a request's rows and its streams' versions, and yield what a reader will see of each row."""
+        """Add a request's rows, payloads and versions of streams, and yield what a reader will see of each row."""
         position, previous, recorded_us, ids = group.position, group.hash, group.recorded_us, group.ids
         actor, correlation = self._actor, request.correlation
-        actor_bytes, correlation_bytes = actor.encode(), correlation.encode()
+        actor_bytes, correlation_bytes = self._actor_bytes, correlation.encode()
         add, make_event = rows.append, tuple.__new__  # the latter takes half the time of `Event(...)`
-        for ordinal, (stream, in_bytes, event_type, type_bytes, schema, digest, data, _) in enumerate(request.events):
+        for ordinal, (stream, in_bytes, event_type, type_bytes, schema, digest, data, payload) in enumerate(
+            request.encoded
+        ):
             position += 1
             event_id = next(ids) if ordinal or request.key is None else request.key
             version = versions[stream] = (versions.get(stream) or self._version(connection, stream)) + 1
@@ -222,14 +247,19 @@ class Appender:
                 previous, position, event_id.encode(), in_bytes, version, type_bytes, schema, recorded_us,
                 actor_bytes, correlation_bytes, ordinal, digest, data,
             )
-            columns = (
+            add((
                 position, event_id, stream, version, event_type, schema, recorded_us,
-                actor, correlation, ordinal, digest, previous,
+                actor, correlation, ordinal, digest, previous, data,
+            ))
+            # Decoded from the stored bytes, so that a replay cannot see anything else.
+            event = (
+                position, event_id, stream, version, event_type, schema, recorded_us,
+                actor, correlation, ordinal, digest, previous, decode(data),
             )
             # fmt: on
-            add((*columns, data))
-            # Decoded from the stored bytes, so that a replay cannot see anything else.
-            yield make_event(Event, (*columns, decode(data)))
+            if payload is not None:
+                payloads.append((position, payload))
+            yield make_event(Event, event)
 
     def _version(self, connection: sqlite3.Connection, stream: str) -> int:
         version = self._versions.get(stream)
@@ -267,9 +297,9 @@ def _landed(connection: sqlite3.Connection, request: Request) -> Appended | None
     first: int = row[0]
     found = connection.execute(
         "SELECT stream, type, ordinal FROM event WHERE position >= ? ORDER BY position LIMIT ?",
-        (first, len(request.events) + 1),
+        (first, len(request.encoded) + 1),
     ).fetchall()
-    asked = [(event[0], event[2], ordinal) for ordinal, event in enumerate(request.events)]
+    asked = [(event[0], event[2], ordinal) for ordinal, event in enumerate(request.encoded)]
     if found[: len(asked)] != asked or (len(found) > len(asked) and found[-1][2] != 0):
         raise Conflict(f"the key {request.key} belongs to another append, at position {first}")
     return Appended(first, first + len(asked) - 1)

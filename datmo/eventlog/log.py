@@ -26,7 +26,7 @@ from datmo.eventlog.codec import encode
 from datmo.eventlog.connection import ThreadConnection
 from datmo.eventlog.lock import WriteLock
 from datmo.eventlog.read import PAGE, Selection, head, payload, position_at, read_page
-from datmo.eventlog.request import Encoder, check_key
+from datmo.eventlog.request import Request, check_key
 from datmo.eventlog.schema import create_file, open_file
 from datmo.eventlog.upcast import Schemas
 from datmo.eventlog.verify import LogReport, verify_file
@@ -59,7 +59,6 @@ class EventLog:
         self._views = views
         self._reader = reader
         self._lock = lock
-        self._encoder = Encoder(schemas)
         self._opening = anyio.Lock()
         self._closed = False
         self._writer: Writer | None = None
@@ -144,11 +143,10 @@ class EventLog:
             InvalidArgument: an event's stream, type or data cannot be stored; nothing was written.
         """
         self._reader.check()
-        check_key(key)
-        encoded = self._encoder.encode(events)
-        expectations = self._encoder.expectations(encoded, expected)
+        if key is not None:
+            check_key(key)
         writer = self._writer or await self._start_writer()
-        return await writer.append(encoded, expectations, key, correlation.get() or new_id(), durable)
+        return await writer.append(Request(events, expected, key, correlation.get() or new_id(), durable))
 
     async def _start_writer(self) -> Writer:
         async with self._opening:
@@ -158,7 +156,7 @@ class EventLog:
                     await writing.aclose()
                     raise LogError("the log was closed before the append was written")
                 self._writing = writing
-                self._writer = Writer(self._writing, Appender(self._lock, self._views, _actor()))
+                self._writer = Writer(self._writing, Appender(self._lock, self._views, self.schemas, _actor()))
                 self._workers.start_soon(self._writer.run, name=f"log writer {self.path}")
             return self._writer
 

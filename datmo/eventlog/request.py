@@ -1,16 +1,15 @@
-"""An append that somebody asks for: its events, checked and encoded before they wait for their turn."""
+"""An append that somebody asks for: its events, checked and encoded on the writing thread, before the write lock."""
 
 from __future__ import annotations
 
 import re
-from asyncio import Future
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from datmo.core.event import EXPECTATIONS, Appended, Expected, NewEvent
 from datmo.core.ids import is_event_id
-from datmo.errors import InvalidArgument, InvalidArgumentType
+from datmo.errors import DatmoError, InvalidArgument, InvalidArgumentType
 from datmo.eventlog.codec import encode
 from datmo.eventlog.upcast import Schemas
 
@@ -29,22 +28,46 @@ class Request:
     """One append that somebody asks for.
 
     Parameters:
-        events: what to append.
+        events: what to append; not to be changed before there is an outcome.
         expected: what its streams must be like.
         key: the idempotency key, or None.
         correlation: the id of the command that causes it.
         durable: whether its caller waits until it is durable.
-        done: resolved on the loop with the outcome, unless its caller went away.
-        outcome: where it landed, or why it was refused; set on the writing thread.
+        encoded: the events as they will be stored.
+        streams: what each stream must be like.
+        outcome: where it landed, or why it was refused.
     """
 
-    events: Sequence[EncodedEvent]
-    expected: Mapping[str, EXPECTATIONS]
+    events: Sequence[NewEvent]
+    expected: EXPECTATIONS | Mapping[str, EXPECTATIONS]
     key: str | None
     correlation: str
     durable: bool
-    done: Future[Appended | Exception]
-    outcome: Appended | Exception | None = None
+    encoded: Sequence[EncodedEvent] = ()
+    streams: Mapping[str, EXPECTATIONS] = field(default_factory=dict)
+    outcome: Appended | DatmoError | None = None
+
+    def prepare(self, encoder: Encoder) -> None:
+        """Check and encode the events.
+
+        Raises:
+            InvalidArgument: they cannot be stored, or there is one expectation for several streams.
+        """
+        self.encoded = encoder.encode(self.events)
+        self.streams = self._expectations()
+
+    def _expectations(self) -> Mapping[str, EXPECTATIONS]:
+        if self.expected is Expected.ANY:
+            return {}
+        if isinstance(self.expected, Mapping):
+            return self.expected
+        streams = {event.stream for event in self.events}
+        if len(streams) > 1:
+            raise InvalidArgument(
+                "events of several streams need `expected` as a mapping from stream to expectation",
+                hint="expected={stream: version, …}",
+            )
+        return {streams.pop(): self.expected}
 
 
 class Encoder:
@@ -94,35 +117,14 @@ class Encoder:
         found = self._types[event_type] = event_type.encode(), self._schemas.current(event_type)
         return found
 
-    @staticmethod
-    def expectations(
-        events: Sequence[EncodedEvent], expected: EXPECTATIONS | Mapping[str, EXPECTATIONS]
-    ) -> Mapping[str, EXPECTATIONS]:
-        """Return what each stream must be like.
 
-        Raises:
-            InvalidArgument: one expectation for events of several streams.
-        """
-        if isinstance(expected, Mapping):
-            return expected
-        if expected is Expected.ANY:
-            return {}
-        streams = {event[0] for event in events}
-        if len(streams) > 1:
-            raise InvalidArgument(
-                "events of several streams need `expected` as a mapping from stream to expectation",
-                hint="expected={stream: version, …}",
-            )
-        return {streams.pop(): expected}
-
-
-def check_key(key: str | None) -> None:
+def check_key(key: str) -> None:
     """Refuse an idempotency key that is no UUID.
 
     Raises:
         InvalidArgument: it is none.
     """
-    if key is not None and not is_event_id(key):
+    if not is_event_id(key):
         raise InvalidArgument(f"an idempotency key is a UUID in lower case, not {key!r}")
 
 

@@ -1,24 +1,26 @@
-"""The writer: the one worker of a process that appends.
+"""The writer: the one place of a process that appends.
 
-Callers hand it requests and wait. It takes all that are waiting, commits them as one group, and wakes their callers.
+An append that finds the connection idle is committed at once, from its caller's own task: nothing is handed over.
+Those that come meanwhile wait; one worker takes all that are waiting, commits them as one group, and wakes their
+callers. Either way a transaction is one function on the connection's thread, which no cancelled caller can cut short.
 Appends that nobody waits for are kept at once and made durable by the next durable commit, at most a second later.
 """
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
+from asyncio import Future, get_running_loop
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import inf
 
 import anyio
 
-from datmo.core.event import EXPECTATIONS, Appended
+from datmo.core.event import Appended
 from datmo.errors import LogError
 from datmo.eventlog.append import Appender
 from datmo.eventlog.connection import ThreadConnection
-from datmo.eventlog.request import EncodedEvent, Request
+from datmo.eventlog.request import Request
 
 __all__ = ["Writer"]
 
@@ -28,7 +30,7 @@ _DURABLE_AFTER = 1.0
 
 
 class Writer:
-    """Runs as one worker in the log's task group; see `run`.
+    """Appends, and runs as one worker in the log's task group; see `run`.
 
     Nothing bounds the queue but that each caller waits for its own append: it cannot grow beyond the callers.
 
@@ -40,31 +42,27 @@ class Writer:
     def __init__(self, connection: ThreadConnection, appender: Appender) -> None:
         self._connection = connection
         self._appender = appender
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[tuple[Request, Future[None]]] = deque()
         self._wake = anyio.Event()
+        self._busy = False
         self._closed = False
         self._durable_by = inf
         self.failure: LogError | None = None
         """Why the last appends that nobody waited for could not be made durable before the end."""
 
-    async def append(
-        self,
-        events: Sequence[EncodedEvent],
-        expected: Mapping[str, EXPECTATIONS],
-        key: str | None,
-        correlation: str,
-        durable: bool,
-    ) -> Appended:
-        """Hand a request over and return where it landed, once it is as safe as it asks to be."""
+    async def append(self, request: Request) -> Appended:
+        """Return where a request landed, once it is as safe as it asks to be."""
         if self._closed:
             raise LogError("the log was closed before the append was written")
-        request = Request(events, expected, key, correlation, durable, get_running_loop().create_future())
-        self._waiting.append(request)
-        self._wake.set()
-        outcome = await request.done
-        if isinstance(outcome, Appended):
-            return outcome
-        raise outcome
+        if self._busy or self._waiting:
+            done: Future[None] = get_running_loop().create_future()
+            self._waiting.append((request, done))
+            await done
+        else:
+            await self._commit([request])
+        if isinstance(request.outcome, Appended):
+            return request.outcome
+        raise request.outcome or LogError("the log was closed before the append was written")
 
     def close(self) -> None:
         """Take no more requests; `run` ends when those that were handed over are done."""
@@ -78,52 +76,66 @@ class Writer:
                 await self._run()
         finally:
             self._closed = True
-            for request in self._waiting:
-                _resolve(request)
+            for _, done in self._waiting:
+                _wake(done)
 
     async def _run(self) -> None:
         while True:
-            if self._waiting:
-                await self._commit(self._take())
+            if self._busy:
+                await self._woken(inf)
+            elif self._waiting:
+                await self._commit_waiting()
             elif self._closed or anyio.current_time() >= self._durable_by:
                 await self._make_durable()
-                if self._closed and not self._waiting:
+                if self._closed and not self._waiting and not self._busy:
                     return
             else:
-                self._wake = anyio.Event()
-                with anyio.move_on_at(self._durable_by):
-                    await self._wake.wait()
+                await self._woken(self._durable_by)
 
-    def _take(self) -> list[Request]:
-        """Take the requests of one group; those whose callers went away before their turn are dropped."""
+    async def _woken(self, deadline: float) -> None:
+        self._wake = anyio.Event()
+        with anyio.move_on_at(deadline):
+            await self._wake.wait()
+
+    async def _commit_waiting(self) -> None:
+        """Commit one group; requests whose callers went away before their turn are dropped."""
         requests: list[Request] = []
+        waiters: list[Future[None]] = []
         events = 0
         while self._waiting and events < _GROUP_EVENTS:
-            request = self._waiting.popleft()
-            if not request.done.done():
+            request, done = self._waiting.popleft()
+            if not done.done():
                 requests.append(request)
+                waiters.append(done)
                 events += len(request.events)
-        return requests
+        if requests:
+            try:
+                await self._commit(requests)
+            finally:
+                for done in waiters:
+                    _wake(done)
 
-    async def _commit(self, requests: list[Request]) -> None:
-        if not requests:
-            return
-        durable = anyio.current_time() >= self._durable_by or any(request.durable for request in requests)
+    async def _commit(self, requests: Sequence[Request]) -> None:
+        durable = any(request.durable for request in requests) or anyio.current_time() >= self._durable_by
         synced = False
+        self._busy = True
         try:
             work = partial(self._appender.commit, requests=requests, durable=durable)
             synced = await self._connection.run(work)
         finally:
-            for request in requests:
-                _resolve(request)
-        if synced:
-            self._durable_by = inf
-        elif any(isinstance(request.outcome, Appended) for request in requests):
-            self._durable_by = min(self._durable_by, anyio.current_time() + _DURABLE_AFTER)
+            # Where the caller was cancelled the thread still works on it; what comes next waits there for its turn.
+            self._busy = False
+            if synced:
+                self._durable_by = inf
+            elif not durable and any(not isinstance(request.outcome, Exception) for request in requests):
+                self._durable_by = min(self._durable_by, anyio.current_time() + _DURABLE_AFTER)
+            if self._waiting or self._closed or self._durable_by < inf:
+                self._wake.set()
 
     async def _make_durable(self) -> None:
         if self._durable_by == inf:
             return
+        self._busy = True
         try:
             await self._connection.run(self._appender.make_durable)
         except LogError as error:
@@ -132,8 +144,10 @@ class Writer:
         else:
             self.failure = None
             self._durable_by = inf
+        finally:
+            self._busy = False
 
 
-def _resolve(request: Request) -> None:
-    if not request.done.done():
-        request.done.set_result(request.outcome or LogError("the log was closed before the append was written"))
+def _wake(done: Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)

@@ -71,8 +71,8 @@ class Projection:
             [[self._value(name, row) for name in names] for row in rows],
         )
 
-    def update(self, connection: sqlite3.Connection, before: Row, row: Row) -> None:
-        """Write what a fold changed in a row.
+    def update(self, connection: sqlite3.Connection, changes: Iterable[tuple[Row, Row]]) -> None:
+        """Write what folds changed in rows, given as they were and as they are.
 
         Only that: SQLite rewrites an index for each column that is named, changed or not. A fold hands on what it
         does not change, so identity is enough to tell; equality would take 1 for 1.0 or True.
@@ -80,12 +80,17 @@ class Projection:
         Raises:
             sqlite3.IntegrityError: an index refuses; the append's transaction is rolled back.
         """
-        changed = [name for name in self._names if row[name] is not before[name]]
-        if changed:
-            connection.execute(
-                f"UPDATE {self.table} SET {', '.join(f'{name} = ?' for name in changed)} WHERE {self._names[0]} = ?",
-                [*(self._value(name, row) for name in changed), before[self._names[0]]],
-            )
+        key, names = self._names[0], self._names
+        updates: dict[tuple[str, ...], list[list[Any]]] = {}
+        for before, row in changes:
+            changed = tuple([name for name in names if row[name] is not before[name]])
+            if changed:
+                values = [self._value(name, row) for name in changed]
+                values.append(before[key])
+                updates.setdefault(changed, []).append(values)
+        for changed, rows in updates.items():
+            assignments = ", ".join(f"{name} = ?" for name in changed)
+            connection.executemany(f"UPDATE {self.table} SET {assignments} WHERE {key} = ?", rows)
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

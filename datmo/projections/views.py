@@ -20,6 +20,8 @@ __all__ = ["ReplayReport", "Views", "compare_file", "replay_file"]
 _VERSIONS = "CREATE TABLE IF NOT EXISTS view (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID"
 
 
+_MOST_ROWS = 2048
+
 Folds = tuple[tuple[int, Callable[[Event], str] | None, Fold], ...]
 """What is to be done with an event of one type: which projection, which of its rows, how."""
 
@@ -100,7 +102,7 @@ class Views:
 
 
 class Folding:
-    """The rows that one transaction touches: each is read once and written once.
+    """The rows that are folded: each is read once, and written once for each transaction that changes it.
 
     Parameters:
         projections: what is folded.
@@ -125,7 +127,8 @@ class Folding:
         self._connection = connection
         self._fresh = fresh
         self._rows: tuple[Rows, ...] = tuple({} for _ in projections)
-        self._before: tuple[Rows, ...] = tuple({} for _ in projections)
+        self._changed: tuple[Rows, ...] = tuple({} for _ in projections)
+        """The rows as they are in the tables, of those that are not so any more."""
         self.unknown: Counter[str] = Counter()
         """How many events of each type were passed over, because this version does not know it."""
 
@@ -136,7 +139,7 @@ class Folding:
             Conflict: a fold refuses an event; the rows are as before.
         """
         folds, versions, tables = self._folds, self._versions, self._rows
-        undo: list[Rows] = [{} for _ in tables]
+        undo: dict[int, Rows] = {}
         try:
             for event in events:
                 event_type = event.type
@@ -150,37 +153,49 @@ class Folding:
                     try:
                         row = rows[key]
                     except KeyError:
-                        row = self._load(place, key)
+                        row = rows[key] = self._load(place, key)
                     folded = fold(row, event)
                     if folded is not row:
+                        if place not in undo:
+                            undo[place] = {}
                         undo[place].setdefault(key, row)
                         rows[key] = folded
         except BaseException:
-            for rows, before in zip(tables, undo, strict=True):
-                rows.update(before)
+            for place, before in undo.items():
+                tables[place].update(before)
             raise
+        for place, before in undo.items():
+            changed = self._changed[place]
+            for key, row in before.items():
+                changed.setdefault(key, row)
 
     def _load(self, place: int, key: str) -> Row | None:
-        row = None if self._fresh else self._projections[place].load(self._connection, key)
-        self._rows[place][key] = self._before[place][key] = row
-        return row
+        return None if self._fresh else self._projections[place].load(self._connection, key)
 
     def save(self) -> None:
         """Write the rows that were changed.
 
         Raises:
-            sqlite3.IntegrityError: a unique index refuses one.
+            sqlite3.IntegrityError: a unique index refuses one; the folding cannot be used any more.
         """
-        for projection, rows, before in zip(self._projections, self._rows, self._before, strict=True):
+        for projection, rows, changed in zip(self._projections, self._rows, self._changed, strict=True):
+            if not changed:
+                continue
             new: list[Row] = []
-            for key, row in rows.items():
-                was = before[key]
-                if row is not None and was is None:
+            others: list[tuple[Row, Row]] = []
+            for key, before in changed.items():
+                row = rows[key]
+                if row is not None and before is None:
                     new.append(row)
-                elif row is not None and was is not None and row is not was:
-                    projection.update(self._connection, was, row)
+                elif row is not None and before is not None:
+                    others.append((before, row))
+            # What is there first: a row that gives a unique value back may come before a new one that takes it.
+            projection.update(self._connection, others)
             if new:
                 projection.insert(self._connection, new)
+            changed.clear()
+            if len(rows) > _MOST_ROWS and not self._fresh:
+                rows.clear()
 
 
 def replay_file(path: Path, views: Views, upto: int | None = None) -> tuple[sqlite3.Connection, ReplayReport]:
