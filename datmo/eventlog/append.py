@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from datmo.core.event import EXPECTATIONS, Appended, Event, Expected
 from datmo.core.ids import event_ids
-from datmo.errors import Conflict, DatmoError, LogError
+from datmo.errors import Conflict, DatmoError, InvalidArgument, LogError
 from datmo.eventlog.chain import GENESIS, seal
 from datmo.eventlog.codec import decode
 from datmo.eventlog.lock import WriteLock
@@ -116,7 +116,7 @@ class Appender:
             with self._lock.hold():
                 self._synchronize(connection, durable)
                 return self._commit(connection, requests) and durable
-        except (OSError, sqlite3.Error, DatmoError) as error:
+        except Exception as error:  # noqa: BLE001  # it becomes the outcome; the writer goes on
             for request in requests:
                 request.outcome = _as_log_error(error)
             return False
@@ -126,6 +126,10 @@ class Appender:
             request.prepare(self._encoder)
         except DatmoError as error:
             request.outcome = error
+            return False
+        except Exception as error:  # noqa: BLE001  # the caller's own values may raise anything, and it is theirs alone
+            request.outcome = InvalidArgument(f"the data cannot be stored ({type(error).__name__}: {error})")
+            request.outcome.__cause__ = error
             return False
         return True
 

@@ -217,6 +217,34 @@ async def test_one_that_is_refused_does_not_trouble_the_others_of_its_group(tmp_
     assert await differing_views(tmp_path) == ()
 
 
+class Exploding:
+    """A value whose own code fails when it is asked for plain numbers."""
+
+    def tolist(self) -> None:
+        raise ZeroDivisionError("in tolist")
+
+
+async def test_a_value_that_raises_is_its_callers_own_trouble(tmp_path: Path) -> None:
+    failures: list[InvalidArgument] = []
+
+    async def attempt(log: EventLog, number: int) -> None:
+        value: Any = Exploding() if number % 5 == 0 else number
+        try:
+            await log.append(NewEvent("note/one", "note.written", {"text": value}))
+        except InvalidArgument as error:
+            failures.append(error)
+
+    async with opened(tmp_path) as log:
+        await attempt(log, 0)
+        async with anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(attempt, log, number)
+        await attempt(log, 21)
+        assert len(await everything(log)) == 17
+    assert [str(error) for error in failures] == ["the data cannot be stored (ZeroDivisionError: in tolist)"] * 5
+    assert all(isinstance(error.__cause__, ZeroDivisionError) for error in failures)
+
+
 async def test_views_show_what_was_appended_at_once(tmp_path: Path) -> None:
     async with with_project(tmp_path) as log:
         await log.append(printed(0, 3), printed(3, 5))
