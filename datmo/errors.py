@@ -71,7 +71,10 @@ class DatmoError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
-    """What the command line exits with: 2 for what was given wrongly, else 1; 125 where a task could not be run."""
+    """What the command line exits with: 2 for what was given wrongly, 3 and 4 where there is no project or engine, else 1.
+
+    `datmo task run` exits with 125 instead, as `docker run` does, but for what was given wrongly.
+    """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -100,6 +103,8 @@ class ProjectError(DatmoError):
 
 class ProjectNotFound(ProjectError):
     """There is no project at a folder, nor above it."""
+
+    exit_code = 3
 
 
 class ProjectBusy(ProjectError):
@@ -219,11 +224,11 @@ class FilesError(CaptureError):
 class RunnerError(DatmoError):
     """A task could not be run as asked."""
 
-    exit_code = 125
-
 
 class EngineUnreachable(RunnerError):
     """No Docker engine answers."""
+
+    exit_code = 4
 
 
 class BuildFailed(RunnerError):

@@ -23,6 +23,8 @@ __all__ = ["hint_at_unattended", "task", "task_table"]
 _OUR_FAILURE = 125
 """What `docker run` exits with where it was not the command that failed."""
 
+_USAGE = 2
+
 _UNATTENDED = "{} (unattended)"
 _STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"} | {
     _UNATTENDED.format(status): "red" for status in ("CREATED", "RUNNING")
@@ -96,7 +98,7 @@ async def run(ctx: click.Context, /, commands: tuple[str, ...], **options: Any) 
         from datmo.cli.failures import report
 
         code = report(error)
-        return _OUR_FAILURE if code == 1 else code
+        return code if code == _USAGE else _OUR_FAILURE
     _say_end(ended)
     return _OUR_FAILURE if ended.exit_code is None else ended.exit_code
 

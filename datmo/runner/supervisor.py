@@ -39,6 +39,8 @@ Live = Callable[[int, bytes], Awaitable[None]]
 """Called with a stream and some bytes of output, once they are recorded; while it waits, no more is read."""
 
 _GRACE = 10.0
+_NOT_STARTED = 125
+"""The exit code that is recorded where it was not the command that failed, as `docker run` has it."""
 _DRAIN = 5.0
 
 
@@ -136,7 +138,7 @@ class Supervisor:
                 return None
             handle = await self.executor.start(self.spec)
         except Exception as error:
-            code = error.code if isinstance(error, StartFailed) else RunnerError.exit_code
+            code = error.code if isinstance(error, StartFailed) else _NOT_STARTED
             known = isinstance(error, DatmoError | OSError)
             await self._record_end(Ended(code, str(error) if known else repr(error)), Leftovers.none())
             if not known:

@@ -98,11 +98,11 @@ async def test_commands_work_from_any_folder_below(run: Datmo, project: Path, mo
     "arguments",
     ["status", "cleanup --yes", "session ls", "snapshot ls", "snapshot create -m x", "task ls", "log ls", "log verify"],
 )
-async def test_outside_of_a_project_every_command_fails_and_says_what_makes_one(
+async def test_outside_of_a_project_every_command_exits_with_3_and_says_what_makes_one(
     run: Datmo, anywhere: Path, arguments: str
 ) -> None:
     done = await run(*arguments.split())
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (3, "")
     assert done.err == f"error: no project at {anywhere} or above it\nhint: `datmo init` makes one\n"
 
 
@@ -126,4 +126,4 @@ async def test_cleanup_with_a_yes_removes_the_project_and_leaves_your_files(
     assert done.code == 0
     assert done.err.splitlines()[-1] == "removed"
     assert [each.name for each in project.iterdir()] == ["train.py"]
-    assert (await run("status")).code == 1
+    assert (await run("status")).code == 3
