@@ -71,7 +71,7 @@ class DatmoError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
-    """What the command line exits with: 2 for what was given wrongly, 3 and 4 where there is no project or engine, else 1.
+    """What the command line exits with: 2 for what was given wrongly, 3 without a project, 4 without an engine, else 1.
 
     `datmo task run` exits with 125 instead, as `docker run` does, but for what was given wrongly.
     """
