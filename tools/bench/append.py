@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from bench import history, raw
-from bench.frame import Case
+from bench.frame import Case, prepared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,10 +56,11 @@ def batches(folder: Path, size: int, count: int) -> float:
             task = history.Task()
             await log.append(task.created())
             appends = [task.output(size) for _ in range(count // size)]
-            started = time.perf_counter()
-            for events in appends:
-                await log.append(*events)
-            return len(appends) * size / (time.perf_counter() - started)
+            with prepared():
+                started = time.perf_counter()
+                for events in appends:
+                    await log.append(*events)
+                return len(appends) * size / (time.perf_counter() - started)
 
     return anyio.run(run)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 class Unavailable(Exception):
@@ -54,6 +56,17 @@ class Case:
         """Return the median of the rounds' ratios of ours to the limit."""
         pairs = zip(self.values["ours"], self.values[self.limit], strict=True)
         return median(ours / limit for ours, limit in pairs)
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Keep what was made ready for a measurement out of the garbage collector's walks while it lasts."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def measure(cases: Sequence[Case], rounds: int) -> Sequence[Case]:

@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from bench.frame import prepared
 from datmo.eventlog.schema import INSERT, SELECT, tables
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ def write(file: Path, rows: list[Row], size: int) -> float:
     """Return rows a second, written `size` to a transaction, each synced."""
     with closing(opened(file)) as connection:
         batches = [rows[start : start + size] for start in range(0, len(rows), size)]
-        started = time.perf_counter()
-        for batch in batches:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(INSERT, batch)
-            connection.execute("COMMIT")
-        return len(rows) / (time.perf_counter() - started)
+        with prepared():
+            started = time.perf_counter()
+            for batch in batches:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(INSERT, batch)
+                connection.execute("COMMIT")
+            return len(rows) / (time.perf_counter() - started)
 
 
 def opened(file: Path) -> sqlite3.Connection:
