@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from _dockerd import install, remove_tree, why_not_here
-from _engine import EngineError, image_exists, import_image, pull
+from _engine import EngineError, image_exists, import_image, pull, tag_image
 
 NAME = "python:3.11-slim"
 
@@ -20,14 +21,22 @@ _BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _CHANGES = ['CMD ["python3"]', f"ENV PIP_CERT={_BUNDLE}", "ENV PIP_BREAK_SYSTEM_PACKAGES=1"]
 
 
-def provide(host: str, cache: Path, *, may_pull: bool) -> None:
-    """See to it that the engine has the image.
+def provide(host: str, cache: Path, pythons: Iterable[str], *, may_pull: bool) -> None:
+    """See to it that the engine has the image, and one for each Python that the tests run on.
 
     Parameters:
         host: the engine's address.
         cache: where the root file system is kept for the next time.
+        pythons: their versions; where their images cannot be pulled, the first one stands in for them.
         may_pull: ask the engine to fetch it first.
     """
+    _provide(host, cache, may_pull=may_pull)
+    for name in (f"python:{version}-slim" for version in pythons):
+        if not image_exists(host, name) and (not may_pull or pull(host, name, timeout=120)):
+            tag_image(host, NAME, name)
+
+
+def _provide(host: str, cache: Path, *, may_pull: bool) -> None:
     if image_exists(host, NAME):
         return
     problem = pull(host, NAME, timeout=120) if may_pull else None

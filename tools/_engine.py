@@ -62,6 +62,12 @@ def pull(host: str, name: str, *, timeout: float) -> str | None:
     return _error_in(answer)
 
 
+def tag_image(host: str, name: str, tagged: str) -> None:
+    """Give an image another name and tag."""
+    repository, _, tag = tagged.rpartition(":")
+    _request(host, "POST", f"/images/{quote(name)}/tag?repo={quote(repository)}&tag={quote(tag)}", timeout=30)
+
+
 def import_image(host: str, tar: Path, name: str, changes: list[str]) -> None:
     """Make an image of one layer from a tar of a root file system.
 

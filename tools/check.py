@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ["tox>=4.23,<5", "tox-uv>=1.20"]
 PYTHONS = ("3.11", "3.12", "3.13")
+AT_HAND = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def main(arguments: list[str]) -> int:
@@ -41,9 +42,13 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, _leave)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datmo-check"
+    pythons = versions(every=options.all)
+    if not pythons:
+        print(f"check: this is Python {AT_HAND}, Datmo is for {' '.join(PYTHONS)}", file=sys.stderr)
+        return 1
     try:
-        with engine(cache) as host:
-            return run_tox(tools(cache), host, every_python=options.all, for_pytest=for_pytest)
+        with engine(cache, pythons) as host:
+            return run_tox(tools(cache), host, pythons, for_pytest)
     except EngineError as error:
         print(f"check: {error}", file=sys.stderr)
         return 1
@@ -52,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def engine(cache: Path) -> Iterator[str]:
+def engine(cache: Path, pythons: list[str]) -> Iterator[str]:
     """The address of an engine with the base image: the one that answers, else one brought up for now."""
     host = default_host()
     problem = ping(host)
@@ -62,20 +67,20 @@ def engine(cache: Path) -> Iterator[str]:
         if problem:
             with own_engine(cache / "engine") as own:
                 print(f"started a Docker engine at {own}", flush=True)
-                _base_image.provide(own, cache, may_pull=False)
+                _base_image.provide(own, cache, pythons, may_pull=False)
                 yield own
             return
     if problem:
         why = why_not_here() or "DOCKER_HOST names another"
         raise EngineError(f"missing: a Docker engine at {host} ({problem}); none is brought up here: {why}")
     print(f"a Docker engine answers at {host}", flush=True)
-    _base_image.provide(host, cache, may_pull=True)
+    _base_image.provide(host, cache, pythons, may_pull=True)
     yield host
 
 
 def tools(cache: Path) -> Path:
     """The folder of the programs of a virtual environment that has tox."""
-    folder = cache / f"tools-{sys.version_info.major}.{sys.version_info.minor}"
+    folder = cache / f"tools-{AT_HAND}"
     done = folder / "installed"
     if not done.exists() or done.read_text(encoding="utf-8") != "\n".join(TOOLS):
         print("installing tox", flush=True)
@@ -85,14 +90,14 @@ def tools(cache: Path) -> Path:
     return folder / "bin"
 
 
-def run_tox(programs: Path, host: str, *, every_python: bool, for_pytest: list[str]) -> int:
+def versions(*, every: bool) -> list[str]:
+    """The Pythons to test on: the one at hand, or every one that is found."""
+    return [version for version in PYTHONS if version == AT_HAND or (every and shutil.which(f"python{version}"))]
+
+
+def run_tox(programs: Path, host: str, pythons: list[str], for_pytest: list[str]) -> int:
     """Run tox and return its exit code; whatever ends this ends tox, too."""
-    at_hand = f"{sys.version_info.major}.{sys.version_info.minor}"
-    versions = [v for v in PYTHONS if v == at_hand or (every_python and shutil.which(f"python{v}"))]
-    if not versions:
-        print(f"check: this is Python {at_hand}, Datmo is for {' '.join(PYTHONS)}", file=sys.stderr)
-        return 1
-    names = ["lint", "types", "layering", *(f"py{v.replace('.', '')}" for v in versions)]
+    names = ["lint", "types", "layering", *(f"py{version.replace('.', '')}" for version in pythons)]
     command = [str(programs / "tox"), "run", "-e", ",".join(names), "--", *for_pytest]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"DOCKER_HOST": host})
     try:
