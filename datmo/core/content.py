@@ -72,7 +72,7 @@ def evolve_environment(state: State | None, event: Event) -> State | None:
     """Fold one event into an environment's row."""
     match event.type:
         case "environment.created" if state is None:
-            return {"id": event.entity_id, **event.data, "builds": {}, "created_at": event.recorded_us}
+            return {**event.data, "id": event.entity_id, "builds": {}, "created_at": event.recorded_us}
         case "environment.built" if state:
             data = event.data
             build = {"image_id": data["image_id"], "base_image_id": data["base_image_id"], "seconds": data["seconds"]}
@@ -83,5 +83,5 @@ def evolve_environment(state: State | None, event: Event) -> State | None:
 def evolve_files(state: State | None, event: Event) -> State | None:
     """Fold one event into a file collection's row."""
     if event.type == "files.stored" and state is None:
-        return {"id": event.entity_id, **event.data, "created_at": event.recorded_us}
+        return {**event.data, "id": event.entity_id, "created_at": event.recorded_us}
     return state

@@ -66,8 +66,8 @@ def evolve(state: State | None, event: Event) -> State | None:
     match event.type:
         case "snapshot.created":
             return {
-                "id": event.entity_id,
                 **event.data,
+                "id": event.entity_id,
                 "created_at": event.recorded_us,
                 "updated_at": event.recorded_us,
                 "deleted": 0,

@@ -147,8 +147,8 @@ def evolve(state: State | None, event: Event) -> State | None:
 
 def _created(event: Event) -> State:
     return {
-        "id": event.entity_id,
         **event.data,
+        "id": event.entity_id,
         "status": "CREATED",
         "handle": None,
         "runs_on": None,
