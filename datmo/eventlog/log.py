@@ -126,8 +126,8 @@ class EventLog:
         """Append events, all or none, in one transaction with the views they change.
 
         Parameters:
-            events: at least one; they may belong to several streams. Their data is encoded on the writing thread: it must
-                not be changed before the append returns.
+            events: at least one; they may belong to several streams. Their data is encoded on the writing thread: it
+                must not be changed before the append returns.
             expected: what the streams must be like: an exact version or an `Expected`, for the one stream of the
                 events or as a mapping for several.
             key: an idempotency key, a UUID chosen before the first try (it becomes the first event's id): an append
