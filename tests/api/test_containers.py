@@ -140,7 +140,7 @@ async def test_a_project_without_a_dockerfile_runs_in_a_container_where_it_is_as
 async def test_cleanup_removes_the_images(face: Face, project: Any, home: Path, engine: str) -> None:
     await project.tasks.run("true")
     plan = await project.cleanup_plan()
-    assert any(line.startswith("1 images: datmo/") for line in plan)
+    assert any(line.startswith("1 image: datmo/") for line in plan)
     assert await face.cleanup(home) == plan
     async with DockerExecutor(engine) as docker:
         assert await docker.images.list(f"datmo.project={project.id}") == []
