@@ -122,7 +122,7 @@ class CodeRepository:
             except pygit2.AmbiguousError as error:
                 raise CodeError(f"{commit!r} is too little to tell one commit", hint="give more of the hash") from error
             except (KeyError, ValueError, pygit2.GitError):
-                continue
+                continue  # not in this repository: the next one may have it, and else the error below names it
             code_id = str(found.id)
             code = load(repository, code_id)
             keep(repository, self._project_id, code_id)

@@ -40,7 +40,7 @@ class IgnoreRules:
             try:
                 found[path] = (root / path).read_bytes()
             except OSError:
-                continue
+                continue  # the paths are places where such a file may be; most have none
         self.digest: str = hashlib.sha1(repr(found).encode(errors="surrogateescape"), usedforsecurity=False).hexdigest()
         """Another one for other rules."""
         self.any: bool = any(rules.strip() for rules in found.values())

@@ -108,7 +108,7 @@ def _sync(top: Path, name: str) -> None:
         try:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            pass
+            pass  # git has packed the ref meanwhile, and synced what it packed
         else:
             try:
                 os.fsync(handle)
