@@ -25,6 +25,7 @@ from datmo.engine.entities import Snapshot, Task
 from datmo.engine.log import AsOf
 from datmo.engine.project import Project, Status, cleanup, init
 from datmo.engine.project import open_project as open  # noqa: A004  # the name that people type: datmo.open()
+from datmo.engine.tasks import TaskUpdate
 from datmo.eventlog.verify import LogReport, Problem
 from datmo.projections.views import ReplayReport
 
@@ -43,6 +44,7 @@ __all__ = [
     "Snapshot",
     "Status",
     "Task",
+    "TaskUpdate",
     "cleanup",
     "init",
     "open",

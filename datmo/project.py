@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datmo.engine import project as engine
     from datmo.engine.log import AsOf, Log
     from datmo.engine.project import Status
+    from datmo.engine.tasks import TaskUpdate
     from datmo.eventlog.verify import LogReport
     from datmo.projections.views import ReplayReport
     from datmo.snapshot import Snapshot
@@ -274,6 +275,40 @@ class Tasks:
         from datmo.task import Task
 
         return Task(portal.call(self._tasks.get, task), self._home)
+
+    def inspect(self, task: str) -> dict[str, Any]:
+        """Return everything that is known of a task, as plain values."""
+        return portal.call(self._tasks.inspect, task)
+
+    def stop(self, task: str) -> Task:
+        """Stop a task, whichever process runs it, and return it as it ended."""
+        from datmo.task import Task
+
+        return Task(portal.call(self._tasks.stop, task), self._home)
+
+    def stop_all(self) -> list[Task]:
+        """Stop all tasks of the project that have not ended, and return them as they ended."""
+        from datmo.task import Task
+
+        return [Task(ended, self._home) for ended in portal.call(self._tasks.stop_all)]
+
+    def wait(self, *tasks: str) -> list[Task]:
+        """Return when tasks have ended, as they ended."""
+        from datmo.task import Task
+
+        return [Task(ended, self._home) for ended in portal.call(self._tasks.wait, *tasks)]
+
+    def recover(self, *, stay: bool = True, give_up: bool = False) -> list[Task]:
+        """Take over the tasks whose supervisor was killed, and finish them as they should have been."""
+        from datmo.task import Task
+
+        return [Task(ended, self._home) for ended in portal.call(self._tasks.recover, stay=stay, give_up=give_up)]
+
+    def follow(
+        self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True
+    ) -> Iterator[TaskUpdate]:
+        """Yield what happened to a task, with its output, and what happens, up to its end."""
+        return _each(self._tasks.follow(task, after=after, since=since, live=live))
 
 
 class Environments:

@@ -31,7 +31,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "session": Entry("datmo.cli.session:session", "group tasks and snapshots: create, select, ls, delete"),
     },
     "Work that is recorded": {
-        "task": Entry("datmo.cli.task:task", "run commands in the project's environment: run, ls"),
+        "task": Entry("datmo.cli.task:task", "run commands in the project's environment: run, ls, logs, stop"),
         "snapshot": Entry("datmo.cli.snapshot:snapshot", "keep code, environment, files, config and stats together"),
     },
     "What happened": {

@@ -13,7 +13,7 @@ from datmo.cli.words import ago, amount, clean, exact, size, value
 if TYPE_CHECKING:
     from datmo.core.event import Event
 
-__all__ = ["event_page", "snapshot_page"]
+__all__ = ["event_page", "snapshot_page", "task_page"]
 
 _NAMES = 12
 
@@ -38,6 +38,34 @@ def snapshot_page(found: Mapping[str, Any]) -> str:
         _line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"),
         *_beside(f"{clean(each['path'])}  {size(each['size'])}" for each in files["files"]),
     ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def task_page(found: Mapping[str, Any]) -> str:
+    """Return what is known of a task, as `project.tasks.inspect` gives it."""
+    code, environment, files = found["code"], found["environment"], found["file_collection"]
+    state = f"{found['status']} (unattended)" if found["unattended"] else found["status"]
+    because = found["reason"] or (f"exit code {found['exit_code']}" if found["exit_code"] else "")
+    times = [("created", "created_at"), ("started", "start_time"), ("ended", "end_time")]
+    lines = [
+        _line("task", found["id"]),
+        *([_line("name", clean(found["name"]))] if found["name"] else []),
+        _line("command", clean(found["command"])),
+        _line("status", f"{state} ({clean(because)})" if because else state),
+        *(_line(name, f"{exact(found[key])} ({ago(found[key])})") for name, key in times if found[key]),
+        _line("session", found["session_id"]),
+        _line("runs on", clean(f"{found['runs_on'] or 'nothing yet'}: {found['executor_reason']}")),
+        _line("code", code["id"]),
+        _line("environment", environment["id"]),
+        *_beside([_environment(environment)]),
+        *_values("config", found["config"], None),
+        *_values("results", found["results"], None),
+        _line("output", size(found["output_size"])),
+        *_beside(clean(notice) for notice in found["notices"]),
+    ]
+    if files["id"]:
+        lines.append(_line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"))
+        lines += _beside(f"{clean(each['path'])}  {size(each['size'])}" for each in files["files"])
     return "".join(f"{line}\n" for line in lines)
 
 

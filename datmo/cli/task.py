@@ -10,6 +10,7 @@ import asyncclick as click
 
 from datmo.cli.base import Command, Group, effective_limit, format_option, limit_option, opened, session_filter
 from datmo.cli.table import Column, table
+from datmo.cli.task_control import COMMANDS
 from datmo.cli.terminal import ReaderGone, colourful, hint, put, put_bytes, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
 
@@ -196,7 +197,7 @@ async def ls(session_id: str | None, text: str | None, limit: int | None, form: 
 def hint_at_unattended(found: Sequence[Task]) -> None:
     """Say what it means, where one of some tasks is unattended."""
     if any(each.unattended for each in found):
-        hint("unattended: whoever ran it was killed; what it started may run on, but nothing more of it is recorded")
+        hint("unattended: whoever ran it was killed; `datmo task recover` takes over, and records what it did since")
 
 
 def _status(each: Task) -> str:
@@ -235,3 +236,7 @@ def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
         for each in found
     ]
     return table(columns, rows, width=width(), colour=colourful())
+
+
+for _command in COMMANDS:
+    task.add_command(_command)

@@ -20,6 +20,7 @@ __all__ = [
     "evolve",
     "limit_output",
     "output",
+    "request_stop",
     "start",
 ]
 
@@ -97,6 +98,11 @@ def output(task_id: str, start_at: int, end_at: int, frames: bytes, *, exact: bo
 def limit_output(task_id: str, limit: int) -> NewEvent:
     """Say that no more output is recorded, while the task runs on."""
     return NewEvent(f"task/{task_id}", "task.output_limited", {"limit": limit})
+
+
+def request_stop(task_id: str) -> NewEvent:
+    """Say that somebody wants a task to stop; whoever attends it acts on it."""
+    return NewEvent(f"task/{task_id}", "task.stop_requested", {})
 
 
 def end(task_id: str, ended: TaskEnded, *, stopped: bool) -> NewEvent:

@@ -10,20 +10,11 @@ from datmo.engine.workspace import Workspace
 from datmo.projections.content import CODE, ENVIRONMENTS, FILES
 from datmo.projections.projection import Row
 
-__all__ = ["inspect_snapshot"]
+__all__ = ["inspect_snapshot", "inspect_task"]
 
 
 async def inspect_snapshot(workspace: Workspace, row: Row) -> dict[str, Any]:
     """Return a snapshot with what its ids stand for."""
-
-    def contents(connection: sqlite3.Connection) -> tuple[Row | None, Row | None, Row | None]:
-        return (
-            CODE.load(connection, row["code_id"]),
-            ENVIRONMENTS.load(connection, row["environment_id"]),
-            FILES.load(connection, row["file_collection_id"]),
-        )
-
-    code, environment, files = await workspace.query(contents)
     return {
         "id": row["id"],
         "model_id": workspace.project_id,
@@ -37,6 +28,47 @@ async def inspect_snapshot(workspace: Workspace, row: Row) -> dict[str, Any]:
         "config_path": row["config_path"],
         "stats": row["stats"],
         "stats_path": row["stats_path"],
+        **await _contents(workspace, row),
+    }
+
+
+async def inspect_task(workspace: Workspace, row: Row, *, unattended: bool) -> dict[str, Any]:
+    """Return a task with what its ids stand for.
+
+    Parameters:
+        workspace: the project.
+        row: the task's row.
+        unattended: whether it was seen to have no supervisor, which no event says.
+    """
+    as_they_are = (
+        "session_id name command argv status executor executor_reason runs_on config options results exit_code reason"
+    )
+    times = {"created_at": "created_at", "start_time": "started_at", "end_time": "ended_at"}
+    return {
+        "id": row["id"],
+        "model_id": workspace.project_id,
+        **{name: row[name] for name in as_they_are.split()},
+        **{name: row[key] and from_microseconds(row[key]) for name, key in times.items()},
+        "unattended": unattended,
+        "notices": row["notices"],
+        "output_size": row["output_size"],
+        "output_limited": bool(row["output_limited"]),
+        **await _contents(workspace, row),
+    }
+
+
+async def _contents(workspace: Workspace, row: Row) -> dict[str, Any]:
+    """Return what the ids of code, environment and files stand for."""
+
+    def load(connection: sqlite3.Connection) -> tuple[Row | None, Row | None, Row | None]:
+        return (
+            CODE.load(connection, row["code_id"]),
+            ENVIRONMENTS.load(connection, row["environment_id"]),
+            FILES.load(connection, row["file_collection_id"] or ""),
+        )
+
+    code, environment, files = await workspace.query(load)
+    return {
         "code": {
             "id": row["code_id"],
             "tree": code["tree"] if code else None,
@@ -56,7 +88,7 @@ async def inspect_snapshot(workspace: Workspace, row: Row) -> dict[str, Any]:
             "id": row["file_collection_id"],
             "count": files["count"] if files else 0,
             "size": files["size"] if files else 0,
-            "files": await _files(workspace, row["file_collection_id"]),
+            "files": await _files(workspace, row["file_collection_id"]) if files else [],
         },
     }
 

@@ -258,7 +258,10 @@ def _port_text(port: PortMapping) -> str:
 
 def _check_out(workspace: Workspace, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
     from datmo.capture.collect import stamp_tree
+    from datmo.runner.stamps import write_stamps
 
     spec.files.mkdir()
     workspace.code.checkout(code_id, spec.code, workspace.store)
-    return stamp_tree(spec.code)
+    stamps = stamp_tree(spec.code)
+    write_stamps(spec.folder, stamps)
+    return stamps

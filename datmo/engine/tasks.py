@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core.ids import new_id
+from datmo.engine.attendance import Attendance, TaskUpdate
 from datmo.engine.attending import tasks_of
 from datmo.engine.edge import single_error
 from datmo.engine.entities import Task
 from datmo.engine.executors import Executors
+from datmo.engine.recovering import Recovering
 from datmo.engine.workspace import Workspace
 from datmo.engine.workspace import command as one_command
 from datmo.errors import EntityNotFound
 from datmo.projections import tasks as view
+from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
     from datmo.runner.supervisor import Live
 
-__all__ = ["Tasks", "TasksPage"]
+__all__ = ["TaskUpdate", "Tasks", "TasksPage"]
 
 
 class TasksPage(NamedTuple):
@@ -40,6 +44,8 @@ class Tasks:
     def __init__(self, workspace: Workspace, executors: Executors) -> None:
         self._workspace = workspace
         self._executors = executors
+        self._recovering = Recovering(workspace, executors)
+        self._attendance = Attendance(workspace, self._recovering)
 
     async def run(
         self,
@@ -89,12 +95,9 @@ class Tasks:
         )
         task_id = new_id()
         with one_command(), single_error():
-            await Running(self._workspace, self._executors, order, task_id).run(live)
-        # Not by `get`, which hides the task where its session was deleted meanwhile.
-        row = await self._workspace.query(lambda connection: view.TASKS.load(connection, task_id))
-        if row is None:
-            raise EntityNotFound("task", task_id)
-        (task,) = await tasks_of(self._workspace, [row])
+            async with self._recovering.beside():
+                await Running(self._workspace, self._executors, order, task_id).run(live)
+        (task,) = await tasks_of(self._workspace, [await self._row(task_id)])
         return task
 
     async def ls(
@@ -138,3 +141,84 @@ class Tasks:
         """
         (found,) = await tasks_of(self._workspace, [await self._workspace.task(task)])
         return found
+
+    async def inspect(self, task: str) -> dict[str, Any]:
+        """Return everything that is known of a task: itself, its code, environment and files, as plain values."""
+        from datmo.engine.inspecting import inspect_task
+
+        found = await self.get(task)
+        return await inspect_task(self._workspace, await self._workspace.task(found.id), unattended=found.unattended)
+
+    async def stop(self, task: str) -> Task:
+        """Stop a task, whichever process runs it, and return it as it ended; one that has ended stays as it is.
+
+        It is asked to end, and after ten seconds made to. Where whoever ran it was killed, this process takes it over.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        row = await self._workspace.task(task)
+        await self._attendance.request_stop([row])
+        return (await self._ended([row]))[0]
+
+    async def stop_all(self) -> list[Task]:
+        """Stop all tasks of the project that have not ended, and return them as they ended."""
+        rows = await self._workspace.query(view.unfinished)
+        await self._attendance.request_stop(rows)
+        return await self._ended(rows)
+
+    async def wait(self, *tasks: str) -> list[Task]:
+        """Return when tasks have ended, as they ended; those that nobody attends are taken over first.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        return await self._ended([await self._workspace.task(task) for task in tasks])
+
+    async def recover(self, *, stay: bool = True, give_up: bool = False) -> list[Task]:
+        """Take over the tasks whose supervisor was killed, and finish them as they should have been.
+
+        What ended meanwhile is recorded with all its output, its exit code, results and files; what still runs is
+        attended. Cancelling the caller leaves it running, for whoever comes next.
+
+        Parameters:
+            stay: attend what still runs to its end; False only finishes what has ended.
+            give_up: record as LOST those whose Docker engine does not answer, which else are left as they are.
+
+        Returns:
+            The tasks that were finished here.
+        """
+        with one_command(), single_error():
+            finished = await self._recovering.adopt(stay=stay, give_up=give_up)
+        rows = [await self._row(task_id) for task_id in finished]
+        return await tasks_of(self._workspace, rows)
+
+    async def follow(
+        self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True
+    ) -> AsyncGenerator[TaskUpdate, None]:
+        """Yield what happened to a task, with its output, and what happens, up to its end, whichever process runs it.
+
+        Parameters:
+            task: its id or a unique prefix.
+            after: only what lies behind this position of the log.
+            since: only what was recorded at or after this time.
+            live: wait for more where it has not ended.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        task_id = (await self._workspace.task(task))["id"]
+        async for update in self._attendance.follow(task_id, after=after, since=since, live=live):
+            yield update
+
+    async def _ended(self, rows: Sequence[Row]) -> list[Task]:
+        with one_command(), single_error():
+            await self._attendance.wait([row["id"] for row in rows])
+        return await tasks_of(self._workspace, [await self._row(row["id"]) for row in rows])
+
+    async def _row(self, task_id: str) -> Row:
+        # Not by `get`, which hides the task where its session was deleted meanwhile.
+        row = await self._workspace.query(lambda connection: view.TASKS.load(connection, task_id))
+        if row is None:
+            raise EntityNotFound("task", task_id)
+        return row

@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -31,6 +33,7 @@ from datmo.runner.collecting import LOG_NAME, Leftovers, collect
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
 from datmo.runner.folders import remove_tree
 from datmo.runner.results import ResultLines
+from datmo.runner.stamps import read_stamps
 from datmo.runner.witness import FileLock
 
 __all__ = ["Live", "Supervisor"]
@@ -99,6 +102,68 @@ class Supervisor:
                 self._stop.set()
                 raise
 
+    async def adopt(self, task: Mapping[str, Any], *, stay: bool = True) -> bool:
+        """Take over a task whose supervisor has died: go on from what it recorded, and record its end.
+
+        Cancelling the caller leaves the task running, for whoever comes next.
+
+        Parameters:
+            task: the task's row.
+            stay: follow what still runs to its end; False only finishes what has ended meanwhile.
+
+        Returns:
+            Whether the task has ended and this process recorded it.
+
+        Raises:
+            EngineUnreachable: its engine does not answer, so nobody knows what became of it.
+        """
+        folder = self.spec.folder
+        lock = FileLock(folder / "lock")
+        await anyio.to_thread.run_sync(partial(folder.mkdir, parents=True, exist_ok=True))
+        if not await anyio.to_thread.run_sync(lock.try_acquire):
+            return False  # another one was quicker
+        ended = False
+        try:
+            handle = task["handle"] or await self.executor.find(self.spec.task_id, folder)
+            ended = await self._go_on(task, handle, stay=stay)
+            if ended:
+                with anyio.CancelScope(shield=True):
+                    if handle is not None:
+                        await self._tidy(lambda: self.executor.remove(handle))
+                    await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, folder))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(lock.release)
+        return ended
+
+    async def _go_on(self, task: Mapping[str, Any], handle: Handle | None, *, stay: bool) -> bool:
+        """Record what is left to be recorded of a task; returns whether it has ended."""
+        if handle is None:
+            self._stopping = task["status"] == "CREATED"
+            why = "its supervisor was killed before it was started" if self._stopping else "nothing is left of it"
+            await self._record_end(Ended(None, why), Leftovers.none())
+            return True
+        if not stay and await self.executor.running(handle):
+            return False
+        if task["status"] == "CREATED":
+            if not await self.executor.running(handle) and (await self.executor.wait(handle)).exit_code is None:
+                self._stopping = True  # it was made, and never started
+            started = rules.TaskStarted(handle=dict(handle), runs_on=self.runs_on)
+            await self.log.append(rules.start(self.spec.task_id, started))
+        self._cursor, self._recorded = task["output_cursor"], task["output_size"]
+        await self._read_again()
+        self._before = await anyio.to_thread.run_sync(read_stamps, self.spec.folder)
+        await self._until_end(handle)
+        return True
+
+    async def _read_again(self) -> None:
+        """Take from the log what the dead supervisor had in memory: the results in the output so far."""
+        async for event in self.log.read(stream=f"task/{self.spec.task_id}", types=["task.output"]):
+            self._exact = self._exact and event.data.get("exact", True)
+            frames = await self.log.payload(event.position)
+            if frames is not None:
+                self._results.feed(frames)
+
     async def _to_the_end(self) -> None:
         # Shielded in a child task, because Ctrl-C breaks a shield in the main one.
         with anyio.CancelScope(shield=True), self._show:
@@ -159,9 +224,10 @@ class Supervisor:
             with anyio.move_on_after(_DRAIN):
                 await followed.wait()
             workers.cancel_scope.cancel()
-        # Following ends without an unterminated last line; this reading has it.
-        await self._take(handle, follow=False)
-        await self._record_end(ended, await self._collect())
+        with anyio.CancelScope(shield=True):
+            # Following ends without an unterminated last line; this reading has it.
+            await self._take(handle, follow=False)
+            await self._record_end(ended, await self._collect())
 
     async def _follow(self, handle: Handle, followed: anyio.Event) -> None:
         await self._take(handle, follow=True)

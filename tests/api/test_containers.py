@@ -15,6 +15,7 @@ from datmo.errors import BuildFailed, EngineUnreachable
 from datmo.runner.executors.docker import DockerExecutor
 from tests.api.conftest import Said
 from tests.api.face import AsyncFace, Face, contents
+from tests.api.processes import script
 
 pytestmark = pytest.mark.anyio
 only_async = pytest.mark.parametrize("face", [AsyncFace()], ids=["async"])
@@ -159,3 +160,29 @@ async def test_where_no_engine_answers_it_says_so_before_anything_is_recorded(
         assert "--executor process" in str(caught.value.hint)
         assert (await project.log.head())[0] == before
         assert (await project.tasks.run("true", executor="process")).status == "SUCCESS"
+
+
+@only_async
+async def test_a_container_whose_supervisor_was_killed_is_finished_by_whoever_comes_next(
+    project: Any, home: Path
+) -> None:
+    (home / "count.sh").write_text(
+        "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo $i; echo e$i >&2; done; touch made\n"
+    )
+    source = "import datmo; datmo.task.run('sh count.sh')"
+    supervisor = script(source, cwd=home)
+    async for _ in project.log.follow(after=0, types=["task.output"]):
+        break
+    supervisor.kill()
+    await run_sync(supervisor.communicate)
+    async with datmo.aio.open(home) as other, anyio.create_task_group() as workers:
+        workers.start_soon(other.tasks.recover)
+        workers.start_soon(project.tasks.recover)
+    (task,) = await project.tasks.ls()
+    assert (task.status, task.exit_code) == ("SUCCESS", 0)
+    lines = (await task.logs()).splitlines()
+    assert [line for line in lines if not line.startswith("e")] == [str(number) for number in range(1, 2001)]
+    assert [line for line in lines if line.startswith("e")] == [f"e{number}" for number in range(1, 2001)]
+    assert set(await contents(AsyncFace(), task)) == {"made", "task.log"}
+    async with DockerExecutor() as docker:
+        assert await docker.containers(f"datmo.task={task.id}") == []

@@ -60,6 +60,7 @@ def test_the_names_of_the_async_api() -> None:
         "Snapshot",
         "Status",
         "Task",
+        "TaskUpdate",
         "cleanup",
         "init",
         "open",

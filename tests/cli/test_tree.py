@@ -37,6 +37,11 @@ TREE = {
     "task run": {
         "CMD", "--gpu", "--ports", "-p", "--environment-def", "--session-id", "--name", "--executor",
     },
+    "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
+    "task inspect": {"ID", "--format"},
+    "task stop": {"ID", "--id", "--all", "-a"},
+    "task wait": {"ID..."},
+    "task recover": {"--no-wait", "--give-up"},
     "task ls": {"--session-id", "--filter", "--limit", "--format"},
     "log ls": {"--entity", "--type", "--since", "--until", "--limit", "--reverse", "--format"},
     "log show": {"POSITION", "--format"},

@@ -126,6 +126,10 @@ class Executor(Protocol):
         """Return when the task has ended, how it did. Asked again afterwards, gives the same answer."""
         ...
 
+    async def running(self, handle: Handle) -> bool:
+        """Say whether the task still runs; a look, which waits for nothing."""
+        ...
+
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """End the task: politely, and after `grace` seconds by force. Returns when it has ended."""
         ...

@@ -179,6 +179,20 @@ class DockerExecutor:
                     return Ended(None, "the container is gone")
                 await self._retry(error, patience)
 
+    async def running(self, handle: Handle) -> bool:
+        """Say whether the container runs, or is paused.
+
+        Raises:
+            EngineUnreachable: the engine does not answer.
+        """
+        container = await self._container(handle)
+        try:
+            with self._engine.asking(404):
+                found = await container.show()
+        except DockerError:
+            return False
+        return bool(found["State"]["Running"])
+
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """Send SIGTERM (or what the image names), after `grace` seconds SIGKILL; return when it has ended.
 

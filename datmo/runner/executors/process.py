@@ -23,7 +23,7 @@ from datmo.errors import RunnerError, StartFailed
 from datmo.runner.executors.base import Chunk, Ended, Handle, RunSpec
 from datmo.runner.executors.process_start import launch, prepare, refuse
 from datmo.runner.watch import Watch
-from datmo.runner.witness import Witness, boot_id, end_session, reap
+from datmo.runner.witness import Witness, alive, boot_id, end_session, reap
 
 __all__ = ["ProcessExecutor"]
 
@@ -112,6 +112,10 @@ class ProcessExecutor:
         finally:
             watch.close()
         return await _in_thread(_how_it_ended, self._folder(handle), keeper)
+
+    async def running(self, handle: Handle) -> bool:
+        """Say whether the task's keeper still lives."""
+        return await _in_thread(alive, _keeper(handle))
 
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """End the task: SIGTERM to its process group, and SIGKILL after `grace` seconds.

@@ -1,0 +1,158 @@
+"""`datmo task logs | inspect | stop | wait | recover`: tasks that some other process runs, or ran."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import asyncclick as click
+
+from datmo.cli.base import Command, format_option, opened
+from datmo.cli.terminal import hint, put, put_bytes, say
+from datmo.cli.words import Shortened, clean, duration, moment_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+    from datetime import datetime
+
+    from datmo.core.entity.task import Task
+    from datmo.engine.tasks import TaskUpdate
+
+__all__ = ["COMMANDS", "say_ended"]
+
+_SOME_FAILED = 1
+
+
+def _time(text: str) -> datetime:
+    try:
+        return moment_of(text)
+    except (ValueError, OverflowError) as error:
+        message = f"{text!r} is no time: give one like 2026-01-31T12:00, or 2h or 3d for so long ago"
+        raise click.BadParameter(message) from error
+
+
+@click.command(
+    "logs",
+    cls=Command,
+    examples=["datmo task logs 7k2m", "datmo task logs 7k2m -f", "datmo task logs 7k2m --since 10m --stderr"],
+)
+@click.argument("given", metavar="ID")
+@click.option("--follow", "-f", is_flag=True, help="Go on as it prints, up to its end.")
+@click.option("--since", type=_time, metavar="TIME", help="Only what was recorded from then on: ISO 8601, or 10m, 2h.")
+@click.option("--stderr", is_flag=True, help="Only its standard error.")
+async def logs(given: str, follow: bool, since: datetime | None, stderr: bool) -> None:
+    """Show what a task printed: both streams in the order of arrival, lines kept whole."""
+    import anyio
+
+    async with opened() as project, anyio.create_task_group() as workers:
+        found = await project.tasks.get(given)
+        if follow:
+            # Whoever follows a task that nobody attends takes it over, or it would never end.
+            workers.start_soon(project.tasks.wait, found.id, name=f"attendance of task {found.id}")
+        await _show_output(project.tasks.follow(found.id, since=since, live=follow), only_stderr=stderr)
+        workers.cancel_scope.cancel()
+    if not follow and not found.ended:
+        hint(f"it has not ended: `datmo task logs {given} -f` shows what it goes on to print")
+
+
+async def _show_output(updates: AsyncGenerator[TaskUpdate, None], *, only_stderr: bool) -> None:
+    from datmo.core.frames import STDERR, LineJoiner, frame
+
+    joiner = LineJoiner()
+    async with aclosing(updates) as each:
+        async for update in each:
+            for stream, data in update.output:
+                if stream == STDERR or not only_stderr:
+                    lines = joiner.feed(frame(stream, data))
+                    if lines:
+                        await put_bytes(lines)
+    rest = joiner.close()
+    if rest:
+        await put_bytes(rest)
+
+
+@click.command("inspect", cls=Command, examples=["datmo task inspect 7k2m", "datmo task inspect 7k2m --format json"])
+@click.argument("given", metavar="ID")
+@format_option("text")
+async def inspect(given: str, form: str) -> None:
+    """Show all that is known of a task. ID is its id or a unique prefix of it."""
+    async with opened() as project:
+        found = await project.tasks.inspect(given)
+    if form == "json":
+        from datmo.cli.documents import put_document
+
+        await put_document(found)
+    else:
+        from datmo.cli.pages import task_page
+
+        await put(task_page(found))
+
+
+@click.command(
+    "stop", cls=Command, examples=["datmo task stop 7k2m", "datmo task stop --id 7k2m", "datmo task stop --all"]
+)
+@click.argument("given", metavar="[ID]", required=False)
+@click.option("--id", "option", metavar="ID", help="The task, by its id or a unique prefix of it.")
+@click.option("--all", "-a", "every", is_flag=True, help="All tasks of this project that have not ended.")
+@click.pass_context
+async def stop(ctx: click.Context, given: str | None, option: str | None, every: bool) -> None:
+    """Stop a task, or all that run; what has ended is left as it is.
+
+    It is asked to end, and after ten seconds made to. It does not matter which process runs it.
+    """
+    if sum(bool(each) for each in (given is not None, option is not None, every)) != 1:
+        raise click.UsageError("say once what shall be stopped: an id, or --all", ctx)
+    async with opened() as project:
+        if every:
+            ended = await project.tasks.stop_all()
+            if not ended:
+                say("no tasks run")
+        else:
+            before = await project.tasks.get(given or option or "")
+            ended = [] if before.ended else [await project.tasks.stop(before.id)]
+            if before.ended:
+                say(f"task {Shortened([before.id])(before.id)} has ended already: {before.status}")
+    say_ended(ended)
+
+
+@click.command("wait", cls=Command, examples=["datmo task wait 7k2m", "datmo task wait 7k2m 91cd"])
+@click.argument("given", metavar="ID...", nargs=-1, required=True)
+async def wait(given: tuple[str, ...]) -> int:
+    """Wait until tasks have ended. Exits with 1 where one of them did not succeed."""
+    async with opened() as project:
+        ended = await project.tasks.wait(*given)
+    say_ended(ended)
+    return 0 if all(each.status == "SUCCESS" for each in ended) else _SOME_FAILED
+
+
+@click.command("recover", cls=Command, examples=["datmo task recover", "datmo task recover --no-wait"])
+@click.option("--no-wait", is_flag=True, help="Only finish what has ended; leave what still runs.")
+@click.option("--give-up", is_flag=True, help="Record those as LOST whose Docker engine does not answer.")
+async def recover(no_wait: bool, give_up: bool) -> None:
+    """Finish tasks whose supervisor was killed: output, exit code, results and files as they should be.
+
+    What still runs is attended to its end; Ctrl-C leaves it running.
+    """
+    async with opened() as project:
+        ended = await project.tasks.recover(stay=not no_wait, give_up=give_up)
+        left = [each for each in (await project.status()).running if each.unattended]
+    say_ended(ended)
+    if left:
+        ids = Shortened(each.id for each in left)
+        say(f"still unattended: {', '.join(ids(each.id) for each in left)}")
+    elif not ended:
+        say("no task is unattended")
+
+
+def say_ended(ended: Iterable[Task]) -> None:
+    """Say of each of some tasks how it ended."""
+    ended = list(ended)
+    ids = Shortened(each.id for each in ended)
+    for each in ended:
+        took = "" if each.duration is None else f" after {duration(each.duration)}"
+        why = clean(each.reason) if each.reason else f"exit code {each.exit_code}" if each.exit_code else ""
+        say(f"task {ids(each.id)} {each.status}{took}" + (f" ({why})" if why else ""))
+
+
+COMMANDS = (logs, inspect, stop, wait, recover)
+"""What `datmo task` takes from here."""
