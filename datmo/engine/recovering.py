@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from datmo.core import task as rules
 from datmo.core.ids import short
@@ -16,11 +20,15 @@ from datmo.engine.workspace import Workspace
 from datmo.errors import EngineUnreachable, RunnerError
 from datmo.projections import tasks
 from datmo.projections.projection import Row
+from datmo.runner.folders import remove_tree
 
 if TYPE_CHECKING:
     from datmo.runner.supervisor import Supervisor
 
 __all__ = ["Recovering"]
+
+_BEGINNING = 60.0
+"""Seconds after which an empty folder of a task is no longer one that just begins."""
 
 
 class Recovering:
@@ -78,10 +86,47 @@ class Recovering:
                 workers.start_soon(one, row, name=f"recovery of task {row['id']}")
         return finished
 
+    async def tidy(self) -> None:
+        """Remove what killed supervisors left of tasks that have ended, or were never recorded."""
+        for task_id in await self._leftovers():
+            try:
+                await self._remove(task_id)
+            except (RunnerError, OSError) as error:
+                self._workspace.notice(f"something of task {short(task_id)} is left behind: {error}")
+
+    async def _leftovers(self) -> list[str]:
+        """Return the ids of the folders that no unfinished task has; they may belong to one that just begins."""
+        there = await anyio.to_thread.run_sync(_names, self._workspace.tasks_folder)
+        if not there:
+            return []
+        unfinished = {row["id"] for row in await self._workspace.query(tasks.unfinished)}
+        return [task_id for task_id in there if task_id not in unfinished]
+
+    async def _remove(self, task_id: str) -> None:
+        from datmo.runner.witness import FileLock
+
+        folder = self._workspace.tasks_folder / task_id
+        if await anyio.to_thread.run_sync(_without_lock, folder):
+            return
+        lock = FileLock(folder / "lock")
+        # A folder gets its lock before its task is recorded: one that nobody holds is garbage.
+        if not await anyio.to_thread.run_sync(lock.try_acquire):
+            return
+        try:
+            row = await self._workspace.query(lambda connection: tasks.TASKS.load(connection, task_id))
+            if row is not None and row["status"] not in rules.ENDED.values():
+                return  # somebody has recorded it meanwhile
+            if row is not None and row["handle"] is not None:
+                await (await self._executors.get(row["executor"])).remove(row["handle"])
+            await anyio.to_thread.run_sync(remove_tree, folder)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(lock.release)
+
     @asynccontextmanager
     async def beside(self) -> AsyncIterator[None]:
         """Attend orphans for as long as the block runs; what still runs then is left for whoever comes next."""
-        if not await self.orphans():
+        if not await self.orphans() and not await self._leftovers():
             yield
             return
         async with anyio.create_task_group() as workers:
@@ -91,6 +136,7 @@ class Recovering:
 
     async def _adopt_beside(self) -> None:
         try:
+            await self.tidy()
             await self.adopt()
         except* RunnerError as group:  # another task's trouble is not the caller's
             self._workspace.notice(f"not all unattended tasks could be taken over: {group.exceptions[0]}")
@@ -151,3 +197,20 @@ class Recovering:
         )
         await self._workspace.log.append(rules.end(row["id"], ended, stopped=False))
         return True
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def _without_lock(folder: Path) -> bool:
+    """Say whether a folder has no lock: one that was being removed, which is finished, or one that just begins."""
+    names = _names(folder)
+    if "lock" in names:
+        return False
+    if names or (folder.exists() and time.time() - folder.stat().st_mtime > _BEGINNING):
+        remove_tree(folder)
+    return True

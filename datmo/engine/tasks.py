@@ -189,6 +189,7 @@ class Tasks:
             The tasks that were finished here.
         """
         with one_command(), single_error():
+            await self._recovering.tidy()
             finished = await self._recovering.adopt(stay=stay, give_up=give_up)
         rows = [await self._row(task_id) for task_id in finished]
         return await tasks_of(self._workspace, rows)
