@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 __all__ = ["main"]
 
+_OBJECTS = 20_000
+
 
 def main() -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code, or leave with it."""
     from datmo.cli import overview
 
     text = overview.answer(sys.argv[1:])
     if text is not None:
         print(text)  # noqa: T201
         return 0
+    if sys.argv[1:3] == ["task", "run"]:
+        from datmo.capture import ahead
+
+        ahead.begin()
+    # What is imported stays: looking for garbage among it every 700 objects costs a command some 5 % of its time.
+    gc.set_threshold(_OBJECTS)
     try:
         from datmo.cli.edge import run
     except KeyboardInterrupt:
         return 130
-    return run(sys.argv[1:])
+    return _leave(run(sys.argv[1:]))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: all is closed by now, and taking down an interpreter that knows aiohttp takes 90 ms."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # whoever read it is gone, or it was closed from the start
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

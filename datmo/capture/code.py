@@ -17,11 +17,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import pygit2
 
 from datmo.capture.code_cache import Cache
+from datmo.capture.code_capture import CodeCapture
 from datmo.capture.code_checkout import Code, content_of, load, write_code
 from datmo.capture.code_commit import compose
 from datmo.capture.code_content import Work, collect
@@ -30,7 +31,6 @@ from datmo.capture.code_refs import keep, kept_refs, move_head, read_head, remov
 from datmo.capture.code_repository import Repository, git_errors, open_own, open_users
 from datmo.capture.code_scan import index_facts, scan
 from datmo.capture.code_tree import FOLDER, SUBMODULE, changed_tree, find, walk
-from datmo.capture.manifest import FileEntry
 from datmo.errors import CodeError
 from datmo.objects.store import ObjectStore
 
@@ -40,23 +40,6 @@ SIZE_LIMIT = 50 << 20
 """Files above this size go to the object store unless HEAD has them."""
 
 _HASH = re.compile(r"[0-9a-f]{40}")
-
-
-class CodeCapture(NamedTuple):
-    """What was captured."""
-
-    code_id: str
-    """The commit: 40 hexadecimal digits."""
-    tree: str
-    """The tree of the project's folder."""
-    base: str | None
-    """HEAD's commit at that time, or None."""
-    large: tuple[FileEntry, ...]
-    """Files of the code that the object store keeps, not git."""
-    own_repository: bool
-    """Whether it lies in `.datmo/code.git`."""
-    notices: tuple[str, ...]
-    """What the user should know, a line each."""
 
 
 class CodeRepository:

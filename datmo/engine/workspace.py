@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 import anyio.to_thread
 
+from datmo.capture.ahead import AheadRepository, taken
 from datmo.core.ids import new_id
 from datmo.errors import EntityNotFound, InvalidArgument, InvalidArgumentType, ProjectNotFound
 from datmo.eventlog.log import EventLog, correlation
@@ -77,7 +78,14 @@ class Workspace:
 
     @cached_property
     def code(self) -> CodeRepository:
-        """The code repository; pygit2 is imported when it is first needed."""
+        """The code repository; pygit2 is imported when it is first needed, here or in the process that went ahead."""
+        ahead = taken()
+        if ahead is None:
+            return self._code()
+        settings = (self.home, self.folder, self.project_id, _CODE_SIZE_LIMIT, self.folder / "objects")
+        return cast("CodeRepository", AheadRepository(ahead, self._code, settings))
+
+    def _code(self) -> CodeRepository:
         from datmo.capture.code import CodeRepository
 
         return CodeRepository(self.home, self.folder, self.project_id, size_limit=_CODE_SIZE_LIMIT)
