@@ -199,11 +199,12 @@ class Snapshots:
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
         limit: int | None = None,
+        deleted: bool = False,
     ) -> list[Snapshot]:
         """Return snapshots, newest first."""
         from datmo.snapshot import Snapshot
 
-        found = portal.call(self._snapshots.ls, session_id=session_id, filter=filter, limit=limit)
+        found = portal.call(self._snapshots.ls, session_id=session_id, filter=filter, limit=limit, deleted=deleted)
         return [Snapshot(entity, self._home) for entity in found]
 
     def current(self) -> Snapshot | None:
@@ -222,6 +223,35 @@ class Snapshots:
     def inspect(self, snapshot: str) -> dict[str, Any]:
         """Return everything that is known of a snapshot, as plain values."""
         return portal.call(self._snapshots.inspect, snapshot)
+
+    def update(
+        self,
+        snapshot: str,
+        *,
+        message: str | None = None,
+        label: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        stats: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Change the words or values of a snapshot; what it was before stays in the log."""
+        from datmo.snapshot import Snapshot
+
+        changed = portal.call(
+            self._snapshots.update, snapshot, message=message, label=label, config=config, stats=stats
+        )
+        return Snapshot(changed, self._home)
+
+    def delete(self, snapshot: str) -> Snapshot:
+        """Hide a snapshot; `undelete` brings it back."""
+        from datmo.snapshot import Snapshot
+
+        return Snapshot(portal.call(self._snapshots.delete, snapshot), self._home)
+
+    def undelete(self, snapshot: str) -> Snapshot:
+        """Bring a deleted snapshot back."""
+        from datmo.snapshot import Snapshot
+
+        return Snapshot(portal.call(self._snapshots.undelete, snapshot), self._home)
 
 
 class Tasks:

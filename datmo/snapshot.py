@@ -12,7 +12,7 @@ from datmo.core.entity.snapshot import Snapshot as SnapshotEntity
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
-__all__ = ["Snapshot", "create", "ls"]
+__all__ = ["Snapshot", "create", "delete", "ls", "undelete", "update"]
 
 
 class Snapshot:
@@ -183,6 +183,7 @@ def ls(
     home: str | os.PathLike[str] | None = None,
     *,
     limit: int | None = None,
+    deleted: bool = False,
 ) -> list[Snapshot]:
     """Return snapshots, newest first.
 
@@ -191,6 +192,33 @@ def ls(
         filter: only those with this in their message or label.
         home: the project's root; the nearest project by default.
         limit: at most that many.
+        deleted: those that were deleted, instead of the others.
     """
     with open_project(home) as project:
-        return project.snapshots.ls(session_id=session_id, filter=filter, limit=limit)
+        return project.snapshots.ls(session_id=session_id, filter=filter, limit=limit, deleted=deleted)
+
+
+def update(
+    snapshot_id: str,
+    home: str | os.PathLike[str] | None = None,
+    *,
+    message: str | None = None,
+    label: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    stats: Mapping[str, Any] | None = None,
+) -> Snapshot:
+    """Change the words or values of a snapshot; see `datmo.engine.snapshots.Snapshots.update`."""
+    with open_project(home) as project:
+        return project.snapshots.update(snapshot_id, message=message, label=label, config=config, stats=stats)
+
+
+def delete(snapshot_id: str, home: str | os.PathLike[str] | None = None) -> Snapshot:
+    """Hide a snapshot, named by its id, a unique prefix of it or its label; `undelete` brings it back."""
+    with open_project(home) as project:
+        return project.snapshots.delete(snapshot_id)
+
+
+def undelete(snapshot_id: str, home: str | os.PathLike[str] | None = None) -> Snapshot:
+    """Bring a deleted snapshot back."""
+    with open_project(home) as project:
+        return project.snapshots.undelete(snapshot_id)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import asyncclick as click
 
 from datmo.cli.base import Group, effective_limit, exclusive, format_option, limit_option, opened, session_filter
+from datmo.cli.snapshot_words import COMMANDS
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, put, say, width
 from datmo.cli.words import Shortened, ago, clean, values
+from datmo.core.inline import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,14 +47,18 @@ async def snapshot() -> None:
 @click.option("--environment-def", metavar="FILE", help="Take the environment that this file defines.")
 @click.option("--file-collection-id", metavar="FILES", help="Take the files of this collection.")
 @click.option("--filepaths", metavar="PATH", multiple=True, help="Keep this file or folder; may be repeated.")
+@click.option("--config", metavar="KEY:VALUE", multiple=True, help="A value of the configuration; may be repeated.")
 @click.option("--config-filename", metavar="NAME", help="Look for the configuration under this name.  [config.json]")
 @click.option("--config-filepath", metavar="FILE", help="Read the configuration from this JSON file.")
+@click.option("--stats", metavar="KEY:VALUE", multiple=True, help="A metric; may be repeated.")
 @click.option("--stats-filename", metavar="NAME", help="Look for the metrics under this name.  [stats.json]")
 @click.option("--stats-filepath", metavar="FILE", help="Read the metrics from this JSON file.")
 async def create(**given: Any) -> None:
     """Create a snapshot of the project as it is, or of what a task ran and left."""
     _refuse_together(given)
     code_id = given.pop("code_id")
+    for name in ("config", "stats"):
+        given[name] = parse_pairs(name, given[name]) if given[name] else None
     async with opened() as project:
         made = await project.snapshots.create(
             given.pop("message"),
@@ -73,8 +79,8 @@ def _refuse_together(given: Mapping[str, object]) -> None:
         ("code_id", "commit_id"),
         ("environment_id", "environment_def"),
         ("file_collection_id", "filepaths"),
-        ("config_filepath", "config_filename"),
-        ("stats_filepath", "stats_filename"),
+        ("config", "config_filepath", "config_filename"),
+        ("stats", "stats_filepath", "stats_filename"),
     ):
         exclusive(**{name: given[name] for name in pair})
     for name in ("code_id", "commit_id", "environment_id", "environment_def", "file_collection_id", "filepaths"):
@@ -88,14 +94,17 @@ def _refuse_together(given: Mapping[str, object]) -> None:
 @session_filter()
 @click.option("--all", "-a", "everything", is_flag=True, help="Show code, environment, file collection and task, too.")
 @click.option("--filter", "text", metavar="TEXT", help="Only those with this in their message or label.")
+@click.option("--deleted", is_flag=True, help="Those that were deleted, instead of the others.")
 @limit_option("snapshots")
 @format_option()
-async def ls(session_id: str | None, everything: bool, text: str | None, limit: int | None, form: str) -> None:
+async def ls(  # noqa: PLR0917  # given by name
+    session_id: str | None, everything: bool, text: str | None, deleted: bool, limit: int | None, form: str
+) -> None:
     """List snapshots, newest first; the current one is marked with `*`."""
     async with opened() as project:
         current = await project.snapshots.current()
         found, total = await project.snapshots.page(
-            session_id=session_id or None, filter=text, limit=effective_limit(limit, form)
+            session_id=session_id or None, filter=text, limit=effective_limit(limit, form), deleted=deleted
         )
         sessions = {each.id: each.name for each in await project.sessions.ls()}
     current_id = None if current is None else current.id
@@ -108,8 +117,8 @@ async def ls(session_id: str | None, everything: bool, text: str | None, limit: 
     if len(found) < total:
         say(f"showing {len(found)} of {total}; --limit 0 shows all")
     if not total and form != "json":
-        say("no snapshots" + (" fit" if text or session_id else " yet"))
-        if not (text or session_id):
+        say("no snapshots" + (" fit" if text or session_id or deleted else " yet"))
+        if not (text or session_id or deleted):
             hint('`datmo snapshot create -m "first model"` makes one')
 
 
@@ -187,3 +196,7 @@ def _add_content(found: Sequence[Snapshot], rows: list[list[str]]) -> None:
             files(each.file_collection_id),
             tasks(each.task_id),
         ]
+
+
+for _command in COMMANDS:
+    snapshot.add_command(_command)

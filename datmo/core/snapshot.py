@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from datmo.core.event import Event, NewEvent
 from datmo.errors import InvalidArgument, Refused
 
-__all__ = ["SnapshotCreated", "State", "create", "evolve", "from_task"]
+__all__ = [
+    "SnapshotCreated",
+    "SnapshotUpdated",
+    "State",
+    "create",
+    "delete",
+    "evolve",
+    "from_task",
+    "restore",
+    "update",
+]
 
 State = dict[str, Any]
 
@@ -27,6 +37,15 @@ class SnapshotCreated(TypedDict):
     config_path: str | None
     stats: dict[str, Any]
     stats_path: str | None
+
+
+class SnapshotUpdated(TypedDict):
+    """Data of `snapshot.updated`: only what changes. Config and stats are laid over what there is, key by key."""
+
+    message: NotRequired[str]
+    label: NotRequired[str | None]
+    config: NotRequired[dict[str, Any]]
+    stats: NotRequired[dict[str, Any]]
 
 
 def create(snapshot_id: str, created: SnapshotCreated) -> list[NewEvent]:
@@ -61,6 +80,38 @@ def from_task(task: Mapping[str, Any], given: Mapping[str, object]) -> None:
         raise Refused(f"task {task['id']} has not ended, it is {task['status']}", hint="wait for its end")
 
 
+def update(state: Mapping[str, Any], changes: SnapshotUpdated) -> list[NewEvent]:
+    """Decide a change of words or values; nothing where all is so already.
+
+    Raises:
+        InvalidArgument: the new message is empty.
+    """
+    given: dict[str, Any] = dict(changes)
+    if "message" in given and not given["message"].strip():
+        raise InvalidArgument("a snapshot needs a message", hint="leave it out to keep the one that it has")
+    data: State = {name: given[name] for name in ("message", "label") if name in given and given[name] != state[name]}
+    for name in ("config", "stats"):
+        laid = given.get(name, {})
+        if new := {key: value for key, value in laid.items() if not _same(state[name], key, value)}:
+            data[name] = new
+    return [NewEvent(f"snapshot/{state['id']}", "snapshot.updated", data)] if data else []
+
+
+def _same(before: Mapping[str, Any], key: str, value: Any) -> bool:
+    """Say whether a key has that value; 1 is not True, and not 1.0."""
+    return key in before and repr(before[key]) == repr(value)
+
+
+def delete(state: Mapping[str, Any]) -> list[NewEvent]:
+    """Decide to hide a snapshot; it can be restored."""
+    return [NewEvent(f"snapshot/{state['id']}", "snapshot.deleted", {})]
+
+
+def restore(state: Mapping[str, Any]) -> list[NewEvent]:
+    """Decide to show a deleted snapshot again."""
+    return [NewEvent(f"snapshot/{state['id']}", "snapshot.restored", {})]
+
+
 def evolve(state: State | None, event: Event) -> State | None:
     """Fold one event into a snapshot's row."""
     match event.type:
@@ -73,4 +124,13 @@ def evolve(state: State | None, event: Event) -> State | None:
                 "deleted": 0,
                 "position": event.position,
             }
+        case "snapshot.updated" if state:
+            data = event.data
+            values: State = {name: {**state[name], **data[name]} for name in ("config", "stats") if name in data}
+            words: State = {name: data[name] for name in ("message", "label") if name in data}
+            return {**state, **words, **values, "updated_at": event.recorded_us}
+        case "snapshot.deleted" if state:
+            return {**state, "deleted": 1}
+        case "snapshot.restored" if state:
+            return {**state, "deleted": 0}
     return state

@@ -117,9 +117,10 @@ class Log:
         found = await self._log.query(lambda connection: streams_from(connection, f"{kind}/{given.lower()}", 6))
         if len(found) == 1:
             return found[0]
-        named = {"snapshot": self._workspace.snapshot, "session": self._workspace.session}.get(kind)
-        if not found and named is not None:
-            return f"{kind}/{(await named(given))['id']}"
+        if not found and kind == "snapshot":
+            return f"snapshot/{(await self._workspace.snapshot(given))['id']}"
+        if not found and kind == "session":
+            return f"session/{(await self._workspace.session(given))['id']}"
         if found:
             raise AmbiguousId(kind, given, [each.partition("/")[2] for each in found[:5]])
         raise EntityNotFound(kind, given, hint=f"`datmo log ls --entity {kind}` shows those that the log knows")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datmo.core import snapshot as rules
+from datmo.core.event import NewEvent
 from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
 from datmo.engine.entities import Snapshot
@@ -189,6 +190,7 @@ class Snapshots:
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
         limit: int | None = None,
+        deleted: bool = False,
     ) -> list[Snapshot]:
         """Return snapshots, newest first.
 
@@ -196,11 +198,12 @@ class Snapshots:
             session_id: only those of one session, by name, id or prefix.
             filter: only those with this in their message or label.
             limit: at most that many.
+            deleted: those that were deleted, instead of the others.
 
         Raises:
             EntityNotFound: there is no such session.
         """
-        return (await self.page(session_id=session_id, filter=filter, limit=limit)).entities
+        return (await self.page(session_id=session_id, filter=filter, limit=limit, deleted=deleted)).entities
 
     async def page(
         self,
@@ -208,13 +211,81 @@ class Snapshots:
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
         limit: int | None = None,
+        deleted: bool = False,
     ) -> Listing:
         """Return what `ls` does, and how many there are beside those within the limit."""
         session = None if session_id is None else (await self._workspace.session(session_id))["id"]
         rows, total = await self._workspace.query(
-            lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit)
+            lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit, deleted=deleted)
         )
         return Listing([self._entity(row) for row in rows], total)
+
+    async def update(
+        self,
+        snapshot: str,
+        *,
+        message: str | None = None,
+        label: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        stats: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Change the words or values of a snapshot; what it was before stays in the log.
+
+        Parameters:
+            snapshot: its id, its label or a unique prefix of its id.
+            message: a new one.
+            label: a new one; empty takes it away.
+            config, stats: values that are laid over those that there are, key by key.
+
+        Returns:
+            The snapshot as it is then.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+            InvalidArgument: the message is empty, or a value cannot be recorded.
+        """
+        row = await self._workspace.snapshot(snapshot)
+        changes = rules.SnapshotUpdated()
+        if message is not None:
+            changes["message"] = checked_text("message", message)
+        if label is not None:
+            changes["label"] = checked_text("label", label) or None
+        if config is not None:
+            changes["config"] = _values("config", config)
+        if stats is not None:
+            changes["stats"] = _values("stats", stats)
+        return await self._change(row["id"], rules.update(row, changes))
+
+    async def delete(self, snapshot: str) -> Snapshot:
+        """Hide a snapshot; `undelete` brings it back. Returns it as it was.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        row = await self._workspace.snapshot(snapshot)
+        return await self._change(row["id"], rules.delete(row))
+
+    async def undelete(self, snapshot: str) -> Snapshot:
+        """Bring a deleted snapshot back.
+
+        Parameters:
+            snapshot: its id, its label or a unique prefix of its id.
+
+        Raises:
+            EntityNotFound, AmbiguousId: no deleted snapshot fits, or several do.
+        """
+        row = await self._workspace.snapshot(snapshot, deleted=True)
+        return await self._change(row["id"], rules.restore(row))
+
+    async def _change(self, snapshot_id: str, events: list[NewEvent]) -> Snapshot:
+        workspace = self._workspace
+        if events:
+            with command():
+                await workspace.log.append(*events)
+        row = await workspace.query(lambda connection: view.SNAPSHOTS.load(connection, snapshot_id))
+        if row is None:
+            raise EntityNotFound("snapshot", snapshot_id)
+        return self._entity(row)
 
     async def get(self, snapshot: str) -> Snapshot:
         """Return a snapshot by id, label or unique prefix of its id.
@@ -240,6 +311,12 @@ class Snapshots:
 
     def _entity(self, row: dict[str, Any]) -> Snapshot:
         return Snapshot.of(view.entity(row, self._workspace.project_id), self._workspace)
+
+
+def _values(name: str, given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentType(f"{name} is a dict of names and values, not a {type(given).__name__}")
+    return dict(given)
 
 
 def _absolute(filepaths: Sequence[str | os.PathLike[str]] | None) -> list[Path]:

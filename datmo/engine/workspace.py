@@ -114,10 +114,12 @@ class Workspace:
         """
         return await self.query(lambda connection: find_session(connection, given))
 
-    async def snapshot(self, given: str) -> Row:
+    async def snapshot(self, given: str, *, deleted: bool = False) -> Row:
         """Return the snapshot of an id, a label or a unique prefix; see `datmo.projections.search.resolve`."""
         text = _as_text("snapshot", given)
-        return await self.query(lambda connection: search.resolve(connection, snapshots.SNAPSHOTS, text, label="label"))
+        return await self.query(
+            lambda connection: search.resolve(connection, snapshots.SNAPSHOTS, text, label="label", deleted=deleted)
+        )
 
     async def task(self, given: str) -> Row:
         """Return the task of an id or a unique prefix."""

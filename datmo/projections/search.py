@@ -14,7 +14,14 @@ __all__ = ["listing", "resolve"]
 _MOST_CANDIDATES = 5
 
 
-def resolve(connection: sqlite3.Connection, projection: Projection, given: str, *, label: str | None = None) -> Row:
+def resolve(
+    connection: sqlite3.Connection,
+    projection: Projection,
+    given: str,
+    *,
+    label: str | None = None,
+    deleted: bool = False,
+) -> Row:
     """Return the one row that is meant: exact id, then exact label, then unique prefix of the id.
 
     Parameters:
@@ -22,13 +29,14 @@ def resolve(connection: sqlite3.Connection, projection: Projection, given: str, 
         projection: which view.
         given: what somebody typed.
         label: the column whose exact value also names a row, where it is unique.
+        deleted: look among those that were deleted, instead of the others.
 
     Raises:
         EntityNotFound: no row fits.
         AmbiguousId: several do.
     """
     kind = projection.table
-    there = _conditions(projection)
+    there = _conditions(projection, deleted=deleted)
     exact = projection.select(connection, f"WHERE id = ?{there}", (given,))
     if exact:
         return exact[0]
@@ -53,10 +61,10 @@ def resolve(connection: sqlite3.Connection, projection: Projection, given: str, 
     return candidates[0]
 
 
-def _conditions(projection: Projection) -> str:
+def _conditions(projection: Projection, *, deleted: bool) -> str:
     conditions = ""
     if "deleted" in projection.columns:
-        conditions += " AND deleted = 0"
+        conditions += f" AND deleted = {deleted:d}"
     if "session_id" in projection.columns:
         conditions += f" AND {VISIBLE}"
     return conditions
@@ -70,6 +78,7 @@ def listing(
     session_id: str | None,
     text: str | None,
     limit: int | None,
+    deleted: bool = False,
 ) -> tuple[list[Row], int]:
     """Return the newest rows that fit, and how many fit in all.
 
@@ -80,13 +89,14 @@ def listing(
         session_id: only rows of one session.
         text: only rows with this in one of the searched columns, upper and lower case alike.
         limit: at most that many rows.
+        deleted: rows that were deleted, instead of the others.
 
     Raises:
         InvalidArgument: the limit is no number of rows.
     """
     if limit is not None and (type(limit) is not int or limit < 0):
         raise InvalidArgument(f"a limit is a number, 0 or more, not {limit!r}", hint="None lists all")
-    conditions, values = f"WHERE deleted = 0 AND {VISIBLE}", list[Any]()
+    conditions, values = f"WHERE deleted = {deleted:d} AND {VISIBLE}", list[Any]()
     if session_id is not None:
         conditions += " AND session_id = ?"
         values.append(session_id)

@@ -16,7 +16,7 @@ __all__ = ["SNAPSHOTS", "entity", "ls", "same_content"]
 
 SNAPSHOTS = Projection(
     table="snapshot",
-    version=1,
+    version=2,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",
@@ -35,7 +35,7 @@ SNAPSHOTS = Projection(
         "deleted": "INTEGER",
         "position": "INTEGER",
     },
-    types=("snapshot.created",),
+    types=("snapshot.created", "snapshot.updated", "snapshot.deleted", "snapshot.restored"),
     fold=snapshot.evolve,
     indexes=(
         "CREATE INDEX {table}_order ON {table} (position)",
@@ -46,7 +46,12 @@ SNAPSHOTS = Projection(
 
 
 def ls(
-    connection: sqlite3.Connection, *, session_id: str | None, text: str | None, limit: int | None
+    connection: sqlite3.Connection,
+    *,
+    session_id: str | None,
+    text: str | None,
+    limit: int | None,
+    deleted: bool = False,
 ) -> tuple[list[Row], int]:
     """Return the newest snapshots and how many there are in all.
 
@@ -55,8 +60,17 @@ def ls(
         session_id: only those of one session.
         text: only those with this in their message or label.
         limit: at most that many rows.
+        deleted: those that were deleted, instead of the others.
     """
-    return listing(connection, SNAPSHOTS, ("message", "label"), session_id=session_id, text=text, limit=limit)
+    return listing(
+        connection,
+        SNAPSHOTS,
+        ("message", "label"),
+        session_id=session_id,
+        text=text,
+        limit=limit,
+        deleted=deleted,
+    )
 
 
 def same_content(connection: sqlite3.Connection, data: snapshot.SnapshotCreated) -> str | None:

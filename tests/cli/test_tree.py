@@ -29,10 +29,14 @@ TREE = {
     "session select": {"NAME", "--name"},
     "snapshot create": {
         "--message", "-m", "--label", "-l", "--session-id", "--task-id", "--code-id", "--commit-id",
-        "--environment-id", "--environment-def", "--file-collection-id", "--filepaths", "--config-filename",
+        "--environment-id", "--environment-def", "--file-collection-id", "--filepaths",
+        "--config", "--stats", "--config-filename",
         "--config-filepath", "--stats-filename", "--stats-filepath",
     },
-    "snapshot ls": {"--session-id", "--all", "-a", "--filter", "--limit", "--format"},
+    "snapshot ls": {"--session-id", "--all", "-a", "--filter", "--deleted", "--limit", "--format"},
+    "snapshot update": {"ID", "--message", "-m", "--label", "-l", "--config", "--stats"},
+    "snapshot delete": {"ID", "--id"},
+    "snapshot undelete": {"ID"},
     "snapshot inspect": {"ID", "--format"},
     "task run": {
         "CMD", "--gpu", "--ports", "-p", "--environment-def", "--session-id", "--name", "--executor",

@@ -123,6 +123,14 @@ def create_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
     return snapshot.create(entity("snapshot" + "z", number), created)
 
 
+def change_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    state = {"id": entity("snapshot" + "z", number), "message": "", "label": "best", "config": {}, "stats": {}}
+    changes = snapshot.SnapshotUpdated(message=f"better {number}", label=None, config=values, stats={"f1": number})
+    if number % 3 == 0:
+        return snapshot.update(state, changes)
+    return snapshot.delete(state) if number % 3 == 1 else snapshot.restore(state)
+
+
 def capture(number: int, values: dict[str, Any]) -> list[NewEvent]:
     code = {"tree": "t" * 40, "base": None, "large": [["w.bin", "o" * 64, 9, 420]], "own_repository": True}
     environment: dict[str, Any] = {
@@ -175,6 +183,7 @@ COMMANDS = (
     ask_to_stop,
     end_task,
     create_snapshot,
+    change_snapshot,
     capture,
     build,
     own_events,
