@@ -18,6 +18,7 @@ anyio.run(main)
 
 from __future__ import annotations
 
+from datmo.core.differences import Difference
 from datmo.core.entity.environment import Environment
 from datmo.core.entity.session import Session
 from datmo.core.event import Appended, Event, Expected, NewEvent
@@ -32,6 +33,7 @@ from datmo.projections.views import ReplayReport
 __all__ = [
     "Appended",
     "AsOf",
+    "Difference",
     "Environment",
     "Event",
     "Expected",

@@ -13,6 +13,7 @@ from datmo import portal
 from datmo.core.event import EXPECTATIONS, Expected
 
 if TYPE_CHECKING:
+    from datmo.core.differences import Difference
     from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
     from datmo.core.event import Appended, Event, NewEvent
@@ -252,6 +253,10 @@ class Snapshots:
         from datmo.snapshot import Snapshot
 
         return Snapshot(portal.call(self._snapshots.undelete, snapshot), self._home)
+
+    def diff(self, first: str, second: str) -> Difference:
+        """Return what differs between two snapshots: config, stats, files, environment and code."""
+        return portal.call(self._snapshots.diff, first, second)
 
 
 class Tasks:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.snapshot import Snapshot as SnapshotEntity
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
-__all__ = ["Snapshot", "create", "delete", "ls", "undelete", "update"]
+if TYPE_CHECKING:
+    from datmo.core.differences import Difference
+
+__all__ = ["Snapshot", "create", "delete", "diff", "ls", "undelete", "update"]
 
 
 class Snapshot:
@@ -222,3 +225,9 @@ def undelete(snapshot_id: str, home: str | os.PathLike[str] | None = None) -> Sn
     """Bring a deleted snapshot back."""
     with open_project(home) as project:
         return project.snapshots.undelete(snapshot_id)
+
+
+def diff(first: str, second: str, home: str | os.PathLike[str] | None = None) -> Difference:
+    """Return what differs between two snapshots; see `datmo.engine.snapshots.Snapshots.diff`."""
+    with open_project(home) as project:
+        return project.snapshots.diff(first, second)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncclick as click
 
+from datmo.cli import snapshot_diff, snapshot_words
 from datmo.cli.base import Group, effective_limit, exclusive, format_option, limit_option, opened, session_filter
-from datmo.cli.snapshot_words import COMMANDS
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, put, say, width
 from datmo.cli.words import Shortened, ago, clean, values
@@ -198,5 +198,5 @@ def _add_content(found: Sequence[Snapshot], rows: list[list[str]]) -> None:
         ]
 
 
-for _command in COMMANDS:
+for _command in (*snapshot_diff.COMMANDS, *snapshot_words.COMMANDS):
     snapshot.add_command(_command)

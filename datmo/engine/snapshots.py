@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datmo.core import snapshot as rules
+from datmo.core.differences import Difference
 from datmo.core.event import NewEvent
 from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
@@ -276,6 +277,20 @@ class Snapshots:
         """
         row = await self._workspace.snapshot(snapshot, deleted=True)
         return await self._change(row["id"], rules.restore(row))
+
+    async def diff(self, first: str, second: str) -> Difference:
+        """Return what differs between two snapshots: config, stats, files, environment and code.
+
+        Parameters:
+            first, second: their ids, labels or unique prefixes of their ids.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits one of them, or several do.
+        """
+        from datmo.engine.differing import compare
+
+        rows = [await self._workspace.snapshot(each) for each in (first, second)]
+        return await compare(self._workspace, *rows)
 
     async def _change(self, snapshot_id: str, events: list[NewEvent]) -> Snapshot:
         workspace = self._workspace

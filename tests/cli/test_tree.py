@@ -34,6 +34,7 @@ TREE = {
         "--config-filepath", "--stats-filename", "--stats-filepath",
     },
     "snapshot ls": {"--session-id", "--all", "-a", "--filter", "--deleted", "--limit", "--format"},
+    "snapshot diff": {"ID_1", "ID_2", "--code", "--stat", "--format"},
     "snapshot update": {"ID", "--message", "-m", "--label", "-l", "--config", "--stats"},
     "snapshot delete": {"ID", "--id"},
     "snapshot undelete": {"ID"},

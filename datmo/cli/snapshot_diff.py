@@ -1,0 +1,129 @@
+"""`datmo snapshot diff`: what differs between two snapshots."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import asyncclick as click
+
+from datmo.cli.base import Command, exclusive, format_option, opened
+from datmo.cli.terminal import hint, paint, put, say
+from datmo.cli.words import clean, size, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from datmo.core.differences import Difference, FileChange, TextChange, ValueChange
+
+__all__ = ["COMMANDS"]
+
+_MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow"), "mode": ("~", "yellow")}
+_ID = 7
+
+
+@click.command(
+    "diff",
+    cls=Command,
+    examples=[
+        "datmo snapshot diff 91cd best",
+        "datmo snapshot diff 91cd best --code",
+        "datmo snapshot diff a1 b2 --stat",
+    ],
+)
+@click.argument("first", metavar="ID_1")
+@click.argument("second", metavar="ID_2")
+@click.option("--code", "patch", is_flag=True, help="Show the code's changes line by line.")
+@click.option("--stat", is_flag=True, help="Only count the lines that the code's changes have.")
+@format_option("text")
+async def diff(first: str, second: str, patch: bool, stat: bool, form: str) -> None:
+    """Show what differs between two snapshots: config, stats, files, environment and code."""
+    exclusive(code=patch or None, stat=stat or None)
+    async with opened() as project:
+        found = await project.snapshots.diff(first, second)
+    if form == "json":
+        from datmo.cli.documents import put_document
+
+        await put_document(_document(found))
+        return
+    lines = _code_lines(found.code) if stat else list(_page(found))
+    if patch:
+        lines += [line for each in found.code for line in _patch(each)]
+    if lines:
+        await put("".join(f"{line}\n" for line in lines))
+    if found.same:
+        say("nothing differs but their words")
+    elif found.code and not (patch or stat):
+        hint("`--code` shows the code's changes line by line")
+
+
+def _page(found: Difference) -> Iterable[str]:
+    for title, changes in (("config", found.config), ("stats", found.stats)):
+        yield from _section(title, [_value_line(each) for each in changes])
+    yield from _section("files", [_file_line(each) for each in found.files])
+    if found.environment is not None:
+        yield from _section("environment", [" → ".join(each[:_ID] for each in found.environment)])
+        yield from [f"  {line}" for each in found.definitions for line in _patch(each)]
+        yield from [f"  {_value_line(each)}" for each in found.packages]
+    yield from _section("code", _code_lines(found.code))
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return [paint(title, "bold"), *(f"  {line}" for line in lines)] if lines else []
+
+
+def _marked(kind: str, text: str) -> str:
+    mark, style = _MARKS[kind]
+    return paint(f"{mark} {text}", style, sys.stdout)
+
+
+def _value_line(each: ValueChange) -> str:
+    shown = [value(side) for side in (each.before, each.after)]
+    if each.kind == "added":
+        return _marked(each.kind, f"{clean(each.key)}: {shown[1]}")
+    if each.kind == "removed":
+        return _marked(each.kind, f"{clean(each.key)}: {shown[0]}")
+    grown = "" if each.delta is None else f" ({each.delta:+.4g}{_percent(each)})"
+    return _marked(each.kind, f"{clean(each.key)}: {shown[0]} → {shown[1]}{grown}")
+
+
+def _percent(each: ValueChange) -> str:
+    return f", {each.delta / abs(each.before):+.1%}" if each.before and each.delta is not None else ""
+
+
+def _file_line(each: FileChange) -> str:
+    sizes = [size(count) for count in (each.size_before, each.size_after) if count is not None]
+    return _marked(each.kind, f"{clean(each.path)}  {'permissions' if each.kind == 'mode' else ' → '.join(sizes)}")
+
+
+def _code_lines(changes: Iterable[TextChange]) -> list[str]:
+    return [_marked(each.kind, f"{clean(each.path)}  {_counted(each)}") for each in changes]
+
+
+def _counted(each: TextChange) -> str:
+    if each.kind == "mode":
+        return "mode"
+    return "no text, or large" if each.added is None else f"+{each.added} -{each.removed}"
+
+
+def _patch(each: TextChange) -> list[str]:
+    if not each.patch:
+        return [f"{clean(each.path)}: {_counted(each)}"]
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    # Line by line: a file may hold what steers a terminal.
+    return [paint(clean(line), styles.get(line[:1])) for line in each.patch.removesuffix("\n").split("\n")]
+
+
+def _document(found: Difference) -> dict[str, Any]:
+    """Return a difference as plain values; its keys are a promise."""
+    document: dict[str, Any] = {"first": found.first, "second": found.second, "same": found.same}
+    for name in ("config", "stats", "packages"):
+        document[name] = [{**each._asdict(), "delta": each.delta} for each in getattr(found, name)]
+    for name in ("files", "code", "definitions"):
+        document[name] = [each._asdict() for each in getattr(found, name)]
+    document["environment"] = None if found.environment is None else list(found.environment)
+    return document
+
+
+COMMANDS = (diff,)
+"""What `datmo snapshot` takes from here."""

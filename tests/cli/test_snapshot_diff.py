@@ -1,0 +1,57 @@
+"""`datmo snapshot diff`, for people and for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Datmo
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def two(run: Datmo, project: Path) -> tuple[str, str]:
+    """Two snapshots between which config and code change."""
+    first = (await run("snapshot", "create", "-m", "first", "--config", "lr:0.1", "--stats", "f1:0.5")).id
+    (project / "train.py").write_text("print('accuracy: 0.95')\n\x1b[2J\n")
+    second = (await run("snapshot", "create", "-m", "second", "--config", "lr:0.2", "--config", "n:3")).id
+    return first, second
+
+
+async def test_the_page_says_what_differs(run: Datmo, two: tuple[str, str]) -> None:
+    done = await run("snapshot", "diff", *two)
+    assert done.out.splitlines() == [
+        "config",
+        "  ~ lr: 0.1 → 0.2 (+0.1, +100.0%)",
+        "  + n: 3",
+        "stats",
+        "  - f1: 0.5",
+        "code",
+        "  ~ train.py  +2 -1",
+    ]
+    assert "`--code` shows" in done.err
+
+
+async def test_the_codes_changes_line_by_line_or_counted(run: Datmo, two: tuple[str, str]) -> None:
+    shown = (await run("snapshot", "diff", *two, "--code")).out
+    assert "-print('accuracy: 0.9')\n+print('accuracy: 0.95')\n" in shown
+    assert "\x1b" not in shown
+    assert (await run("snapshot", "diff", *two, "--stat")).out == "~ train.py  +2 -1\n"
+    assert (await run("snapshot", "diff", *two, "--stat", "--code")).code == 2
+
+
+async def test_the_document(run: Datmo, two: tuple[str, str]) -> None:
+    found = (await run("snapshot", "diff", *two, "--format", "json")).json
+    assert set(found) == {
+        "first", "second", "same", "config", "stats", "packages", "files", "code", "definitions", "environment",
+    }  # fmt: skip
+    assert (found["first"], found["second"], found["same"]) == (*two, False)
+    assert found["config"][0] == {"key": "lr", "kind": "changed", "before": 0.1, "after": 0.2, "delta": 0.1}
+    assert found["code"][0]["path"] == "train.py"
+
+
+async def test_what_is_alike_is_said(run: Datmo, two: tuple[str, str]) -> None:
+    done = await run("snapshot", "diff", two[0], two[0])
+    assert (done.out, done.err) == ("", "nothing differs but their words\n")
