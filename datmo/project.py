@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
     from datmo.core.event import Appended, Event, NewEvent
+    from datmo.core.sweep import TaskSpec
     from datmo.engine import project as engine
     from datmo.engine.log import AsOf, Log
     from datmo.engine.project import Status
@@ -310,6 +311,24 @@ class Tasks:
         from datmo.task import Task
 
         return Task(portal.call(self._tasks.get, task), self._home)
+
+    def map(
+        self,
+        specs: Iterable[TaskSpec | str | Sequence[str]],
+        *,
+        limit: int | None = None,
+        env: str | os.PathLike[str] | None = None,
+        gpu: bool = False,
+        session_id: str | None = None,
+        executor: str | None = None,
+    ) -> list[Task]:
+        """Run many tasks to their ends, so many at a time, and return them in the order in which they were given."""
+        from datmo.task import Task
+
+        ended = portal.call(
+            self._tasks.map, specs, limit=limit, env=env, gpu=gpu, session_id=session_id, executor=executor
+        )
+        return [Task(each, self._home) for each in ended]
 
     def inspect(self, task: str) -> dict[str, Any]:
         """Return everything that is known of a task, as plain values."""

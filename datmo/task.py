@@ -9,10 +9,11 @@ from typing import IO, Any
 
 from datmo import portal
 from datmo.core.entity.task import Task as TaskEntity
+from datmo.core.sweep import TaskSpec
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
-__all__ = ["Task", "ls", "run"]
+__all__ = ["Task", "TaskSpec", "ls", "run"]
 
 
 class Task:

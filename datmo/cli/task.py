@@ -60,6 +60,7 @@ class RunCommand(Command):
         'datmo task run "python train.py --lr 0.1"',
         "datmo task run -- python train.py --lr 0.1",
         'datmo task run --gpu -p 8888:8888 "python serve.py"',
+        'datmo task run -j 4 "python train.py --lr {lr} --seed {seed}" --grid lr=0.1,0.01 --grid seed=0..3',
     ],
 )
 @click.argument("commands", metavar="CMD", nargs=-1)
@@ -69,55 +70,92 @@ class RunCommand(Command):
 @click.option("--session-id", metavar="SESSION", help="The session that it belongs to.  [default: the current one]")
 @click.option("--name", help="A name for the task.")
 @click.option("--executor", type=click.Choice(["docker", "process"]), help="Where.  [default: by the environment]")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="How many at a time.  [default: processors]"
+)
+@click.option(
+    "--grid",
+    metavar="NAME=VALUES",
+    multiple=True,
+    help="Run for each value, such as lr=0.1,0.01 or seed=0..3; repeated: for each combination. {NAME} in a command "
+    "stands for it.",
+)
+@click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Run each so many times.")
 @click.pass_context
-async def run(ctx: click.Context, /, commands: tuple[str, ...], **options: Any) -> int:
-    """Run a command in the project's environment, to its end.
+async def run(
+    ctx: click.Context,
+    /,
+    commands: tuple[str, ...],
+    jobs: int | None,
+    grid: tuple[str, ...],
+    repeat: int,
+    **options: Any,
+) -> int:
+    """Run a command in the project's environment, to its end; or several, so many at a time.
 
     CMD is one whole command, in quotes; or put `--` before its words. It runs on exactly the code that is here now, in
-    a checkout of its own. The exit code is the command's own.
+    a checkout of its own. The exit code is the command's own; of several tasks, 1 where one of them failed.
     """
-    import anyio
-
     from datmo.engine.edge import single_error
     from datmo.errors import DatmoError
 
-    command = _one_command(ctx, commands)
-    output = _Output()
+    given = _commands(ctx, commands)
     try:
         with single_error():
-            async with opened() as project, anyio.create_task_group() as workers:
-                workers.start_soon(output.say_when_stopped, name="word of a stop")
-                try:
-                    ended = await project.tasks.run(command, live=output.take, **options)
-                except anyio.get_cancelled_exc_class():
-                    say("stopped; `datmo task ls` shows it")
-                    raise
-                finally:
-                    output.ended = True
-                workers.cancel_scope.cancel()
+            if len(given) > 1 or grid or repeat > 1:
+                return await _run_many(ctx, given, (jobs, grid, repeat), options)
+            return await _run_one(given[0], options)
     except DatmoError as error:
         from datmo.cli.failures import report
 
         code = report(error)
         return code if code == _USAGE else _OUR_FAILURE
+
+
+async def _run_many(
+    ctx: click.Context,
+    commands: Sequence[str | list[str]],
+    sweep: tuple[int | None, tuple[str, ...], int],
+    options: dict[str, Any],
+) -> int:
+    from datmo.cli.task_many import run_many, specs_of
+
+    jobs, grid, repeat = sweep
+    if options.pop("ports"):
+        raise click.UsageError("several tasks cannot have one port: --ports goes with one command", ctx)
+    return await run_many(specs_of(commands, grid, repeat, options.pop("name")), jobs, options)
+
+
+async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
+    import anyio
+
+    output = _Output()
+    async with opened() as project, anyio.create_task_group() as workers:
+        workers.start_soon(output.say_when_stopped, name="word of a stop")
+        try:
+            ended = await project.tasks.run(command, live=output.take, **options)
+        except anyio.get_cancelled_exc_class():
+            say("stopped; `datmo task ls` shows it")
+            raise
+        finally:
+            output.ended = True
+        workers.cancel_scope.cancel()
     _say_end(ended)
     return _OUR_FAILURE if ended.exit_code is None else ended.exit_code
 
 
-def _one_command(ctx: click.Context, commands: tuple[str, ...]) -> str | list[str]:
+def _commands(ctx: click.Context, commands: tuple[str, ...]) -> list[str | list[str]]:
+    """Return the commands: each argument is a whole one, and what stands behind `--` is one more."""
     words: list[str] = ctx.meta["words"]
-    if words and not commands:
-        return words
-    if len(commands) == 1 and not words:
-        return commands[0]
-    if not commands:
+    given: list[str | list[str]] = [*commands, *([words] if words else [])]
+    if not given:
         raise click.UsageError('give a command to run, such as "python train.py"', ctx)
-    count = len(commands) + bool(words)
-    raise click.UsageError(
-        f"{count} commands were given, and one is run at a time; if these are the words of one, quote it or put -- "
-        "before it",
-        ctx,
-    )
+    if len(commands) > 1 and all(len(each.split()) < 2 and "/" not in each for each in commands):
+        raise click.UsageError(
+            f"{len(commands)} commands of one word each: if these are the words of one, quote it or put -- before it",
+            ctx,
+        )
+    return given
 
 
 class _Output:

@@ -13,6 +13,7 @@ from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
 from datmo.core.placement import Placement, place
+from datmo.core.sweep import fill, variables
 from datmo.engine.building import Place, image_for, interpreter_for
 from datmo.engine.capturing import Capturing
 from datmo.engine.executors import Executors
@@ -25,7 +26,7 @@ from datmo.runner.supervisor import Live, Supervisor
 if TYPE_CHECKING:
     from datmo.capture.collect import Stamp
 
-__all__ = ["Order", "Running", "split_command"]
+__all__ = ["Order", "Prepared", "Running", "split_command"]
 
 _OF_A_SHELL = frozenset(["|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"])
 """Words that somebody who writes them hardly means for the program."""
@@ -42,6 +43,7 @@ class Order(NamedTuple):
     session_id: str | None
     name: str | None
     executor: str | None
+    parameters: Mapping[str, Any]
 
     @classmethod
     def of(
@@ -54,16 +56,18 @@ class Order(NamedTuple):
         session_id: str | None,
         name: str | None,
         executor: str | None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Order:
         """Return an order whose values can be used, as far as they alone tell.
 
         Raises:
             InvalidArgument: one cannot.
         """
-        argv = split_command(command)
+        given = dict(parameters or {})
+        argv = fill(split_command(command), given)
         if isinstance(ports, str):
             raise InvalidArgumentType(f"ports is a list of port mappings, not the text {ports!r}")
-        text = command if isinstance(command, str) else shlex.join(argv)
+        text = command if isinstance(command, str) and not given else shlex.join(argv)
         return cls(
             # The words themselves are kept byte for byte; this is what people read.
             command=text.encode("utf-8", "backslashreplace").decode(),
@@ -74,10 +78,11 @@ class Order(NamedTuple):
             session_id=session_id,
             name=None if name is None else checked_text("name", name),
             executor=executor,
+            parameters=given,
         )
 
 
-class _Prepared(NamedTuple):
+class Prepared(NamedTuple):
     """An order that is ready to be run: what was captured, and where it will run."""
 
     session_id: str
@@ -107,10 +112,19 @@ class Running:
 
     async def run(self, live: Live | None) -> None:
         """Capture, make ready, run to the end. Errors before the task is recorded raise; later ones are its end."""
-        prepared = await self._prepare()
+        prepared = await self.prepare()
+        await self.run_prepared(prepared, self.say(prepared), live)
+
+    async def run_prepared(self, prepared: Prepared, notices: Sequence[str], live: Live | None) -> None:
+        """Run what was made ready, here or for another task of the same sweep, to its end.
+
+        Parameters:
+            prepared: what `prepare` gave.
+            notices: what was said of it.
+            live: awaited with each part of the output.
+        """
         # Making ready may have taken minutes: in a session that was deleted meanwhile the task would never be seen.
         await self._workspace.session(prepared.session_id)
-        notices = self._say(prepared)
         workspace, spec = self._workspace, self._spec(prepared.place, prepared.gpus)
         supervisor = Supervisor(
             log=workspace.log,
@@ -126,7 +140,8 @@ class Running:
         )
         await supervisor.run()
 
-    async def _prepare(self) -> _Prepared:
+    async def prepare(self) -> Prepared:
+        """Capture code and environment, and make ready what it will run in."""
         order, capturing = self._order, self._capturing
         session = await self._workspace.session(order.session_id)
         environment = await capturing.environment(order.env)
@@ -146,23 +161,24 @@ class Running:
             await self._executors.get(placement.executor)  # refuses before anything is recorded
         ready = await self._make_ready(placement, environment, code_id)
         gpus = "all" if order.gpu and environment["hardware"].get("gpus") else None
-        return _Prepared(session["id"], code_id, environment, placement, ready, gpus)
+        return Prepared(session["id"], code_id, environment, placement, ready, gpus)
 
     async def _make_ready(self, placement: Placement, environment: Row, code_id: str) -> Place:
         if placement.executor == "docker":
-            await self._record_captures()
+            await self.record_captures()
             return await image_for(self._workspace, await self._executors.docker(), environment, code_id)
         if environment["kind"] not in ("interpreter", "dockerfile"):
-            await self._record_captures()
+            await self.record_captures()
         return await interpreter_for(self._workspace, environment)
 
-    async def _record_captures(self) -> None:
-        """Record what was captured before something is built from it, where it is new."""
+    async def record_captures(self) -> None:
+        """Record what was captured before something is made of it, where it is new."""
         if self._capturing.events:
             await self._workspace.log.append(*self._capturing.events)
             self._capturing.events.clear()
 
-    def _say(self, prepared: _Prepared) -> list[str]:
+    def say(self, prepared: Prepared) -> list[str]:
+        """Tell the user what was made ready, and return that."""
         code, environment = short(prepared.code_id, 7), short(prepared.environment["id"], 7)
         said = [
             f"captured code {code} · environment {environment} ({prepared.environment['described']})",
@@ -176,7 +192,7 @@ class Running:
             self._workspace.notice(line)
         return said
 
-    def _created(self, prepared: _Prepared) -> NewEvent:
+    def _created(self, prepared: Prepared) -> NewEvent:
         order = self._order
         created = rules.TaskCreated(
             session_id=prepared.session_id,
@@ -187,7 +203,7 @@ class Running:
             executor_reason=prepared.placement.reason,
             code_id=prepared.code_id,
             environment_id=prepared.environment["id"],
-            config={},
+            config=dict(order.parameters),
             options={"gpu": order.gpu, "ports": list(map(_port_text, order.ports))},
         )
         return rules.create(self._task_id, created)
@@ -201,6 +217,7 @@ class Running:
             code=folder / "code",
             files=folder / "files",
             image=ready.image,
+            variables=variables(self._order.parameters),
             binaries=ready.binaries,
             ports=self._order.ports,
             gpus=gpus,

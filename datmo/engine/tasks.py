@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core.ids import new_id
+from datmo.core.sweep import TaskSpec
 from datmo.engine.attendance import Attendance, TaskUpdate
 from datmo.engine.attending import tasks_of
 from datmo.engine.edge import single_error
@@ -21,9 +32,10 @@ from datmo.projections import tasks as view
 from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
+    from datmo.engine.starting import ManyLive
     from datmo.runner.supervisor import Live
 
-__all__ = ["TaskUpdate", "Tasks", "TasksPage"]
+__all__ = ["RunningTasks", "TaskUpdate", "Tasks", "TasksPage"]
 
 
 class TasksPage(NamedTuple):
@@ -31,6 +43,24 @@ class TasksPage(NamedTuple):
 
     entities: list[Task]
     total: int
+
+
+class RunningTasks:
+    """Tasks under way, as `Tasks.start` gives them.
+
+    Attributes:
+        ids: their ids, in the order in which they were given.
+    """
+
+    def __init__(self, ids: list[str], ended: AsyncIterable[str], load: Callable[[str], Awaitable[Task]]) -> None:
+        self.ids: list[str] = ids
+        self._ended = ended
+        self._load = load
+
+    async def finished(self) -> AsyncIterator[Task]:
+        """Yield each task as it ends."""
+        async for task_id in self._ended:
+            yield await self._load(task_id)
 
 
 class Tasks:
@@ -97,8 +127,87 @@ class Tasks:
         with one_command(), single_error():
             async with self._recovering.beside():
                 await Running(self._workspace, self._executors, order, task_id).run(live)
-        (task,) = await tasks_of(self._workspace, [await self._row(task_id)])
-        return task
+        return await self._entity(task_id)
+
+    @asynccontextmanager
+    async def start(
+        self,
+        specs: Iterable[TaskSpec | str | Sequence[str]],
+        *,
+        limit: int | None = None,
+        env: str | os.PathLike[str] | None = None,
+        gpu: bool = False,
+        session_id: str | None = None,
+        executor: str | None = None,
+        live: ManyLive | None = None,
+    ) -> AsyncIterator[RunningTasks]:
+        """Run many tasks, so many at a time, as an async context manager; leaving the block stops what still runs.
+
+        Code and environment are captured once, and made ready once. A task is recorded when its turn comes: of those
+        that still wait, a crash leaves nothing.
+
+        ```python
+        async with project.tasks.start(specs, limit=8) as running:
+            async for task in running.finished():
+                print(task.id, task.status, task.results)
+        ```
+
+        Parameters:
+            specs: what is run: `TaskSpec`, or commands as for `run`.
+            limit: how many at a time; by default as many as there are processors.
+            env, gpu, session_id, executor: as for `run`, for all of them.
+            live: awaited with a task's id, a stream and a part of the output, once it is recorded.
+
+        Raises:
+            InvalidArgument: a command or an option cannot be used.
+            EngineUnreachable, BuildFailed, CaptureError: as for `run`.
+        """
+        from datmo.engine.running import Order, Running
+        from datmo.engine.starting import checked_limit, start_all
+
+        orders = [
+            Order.of(
+                spec.command,
+                env=env,
+                gpu=gpu,
+                ports=(),
+                session_id=session_id,
+                name=spec.name,
+                executor=executor,
+                parameters=spec.parameters,
+            )
+            for spec in (each if isinstance(each, TaskSpec) else TaskSpec(each) for each in specs)
+        ]
+        at_a_time = checked_limit(limit)
+        with one_command(), single_error():
+            async with (
+                self._recovering.beside(),
+                start_all(
+                    partial(Running, self._workspace, self._executors), orders, limit=at_a_time, live=live
+                ) as many,
+            ):
+                yield RunningTasks(many.ids, many.ended, self._entity)
+
+    async def map(
+        self,
+        specs: Iterable[TaskSpec | str | Sequence[str]],
+        *,
+        limit: int | None = None,
+        env: str | os.PathLike[str] | None = None,
+        gpu: bool = False,
+        session_id: str | None = None,
+        executor: str | None = None,
+        live: ManyLive | None = None,
+    ) -> list[Task]:
+        """Run many tasks to their ends, so many at a time, and return them in the order in which they were given.
+
+        See `start` for the parameters and errors. Cancelling the caller stops what runs.
+        """
+        async with self.start(
+            specs, limit=limit, env=env, gpu=gpu, session_id=session_id, executor=executor, live=live
+        ) as running:
+            ended = {task.id: task async for task in running.finished()}
+        return [ended[task_id] for task_id in running.ids]
 
     async def ls(
         self,
@@ -216,6 +325,10 @@ class Tasks:
         with one_command(), single_error():
             await self._attendance.wait([row["id"] for row in rows])
         return await tasks_of(self._workspace, [await self._row(row["id"]) for row in rows])
+
+    async def _entity(self, task_id: str) -> Task:
+        (task,) = await tasks_of(self._workspace, [await self._row(task_id)])
+        return task
 
     async def _row(self, task_id: str) -> Row:
         # Not by `get`, which hides the task where its session was deleted meanwhile.

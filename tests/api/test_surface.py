@@ -30,6 +30,8 @@ from tests.api.processes import output
 
 ONLY_ASYNC = {
     ("tasks", "run", "live"),  # awaited with each part of the output
+    ("tasks", "start"),  # a block in which tasks are awaited as they end
+    ("tasks", "map", "live"),
     ("snapshots", "page"),  # what the command line's tables are made of
     ("tasks", "page"),
 }
@@ -61,6 +63,7 @@ def test_the_names_of_the_async_api() -> None:
         "Snapshot",
         "Status",
         "Task",
+        "TaskSpec",
         "TaskUpdate",
         "cleanup",
         "init",

@@ -41,6 +41,7 @@ TREE = {
     "snapshot inspect": {"ID", "--format"},
     "task run": {
         "CMD", "--gpu", "--ports", "-p", "--environment-def", "--session-id", "--name", "--executor",
+        "--jobs", "-j", "--grid", "--repeat",
     },
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
     "task inspect": {"ID", "--format"},
