@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +17,7 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
-__all__ = ["call", "entered"]
+__all__ = ["call", "each", "entered"]
 
 T = TypeVar("T")
 
@@ -132,3 +132,21 @@ def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     else:
         if not loop.gone:
             inside.__exit__(None, None, None)
+
+
+def each(events: AsyncIterator[T]) -> Iterator[T]:
+    """Yield what an async iterator yields; it is closed in the end."""
+
+    async def close() -> None:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+    try:
+        while True:
+            try:
+                event = call(events.__anext__)
+            except StopAsyncIteration:
+                return
+            yield event
+    finally:
+        call(close)

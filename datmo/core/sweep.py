@@ -19,14 +19,8 @@ _MOST = 100_000
 """Tasks of one sweep; whoever asks for more has mistyped a range."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Options:
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    name: str | None = None
-
-
 @dataclass(frozen=True)
-class TaskSpec(_Options):
+class TaskSpec:
     """One task of many.
 
     Parameters:
@@ -37,6 +31,8 @@ class TaskSpec(_Options):
     """
 
     command: str | Sequence[str]
+    parameters: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:

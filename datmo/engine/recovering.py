@@ -17,7 +17,7 @@ from datmo.core.ids import short
 from datmo.engine.attending import unattended
 from datmo.engine.executors import Executors
 from datmo.engine.workspace import Workspace
-from datmo.errors import EngineUnreachable, RunnerError
+from datmo.errors import DatmoError, EngineUnreachable, RunnerError
 from datmo.projections import tasks
 from datmo.projections.projection import Row
 from datmo.runner.folders import remove_tree
@@ -138,14 +138,14 @@ class Recovering:
         try:
             await self.tidy()
             await self.adopt()
-        except* RunnerError as group:  # another task's trouble is not the caller's
+        except* (DatmoError, OSError) as group:  # another task's trouble is not the caller's
             self._workspace.notice(f"not all unattended tasks could be taken over: {group.exceptions[0]}")
 
     async def _take(self, row: Row, *, stay: bool, give_up: bool, strict: bool) -> bool:
         said = short(row["id"])
         try:
             supervisor = await self._supervisor(row)
-            ended = await supervisor.adopt(row, stay=stay)
+            ended = await supervisor.adopt(stay=stay)
         except EngineUnreachable as error:
             if strict:
                 raise

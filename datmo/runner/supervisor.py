@@ -29,6 +29,7 @@ from datmo.core.frames import LineJoiner, split_frames
 from datmo.errors import DatmoError, RunnerError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
+from datmo.projections.tasks import TASKS
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
 from datmo.runner.folders import remove_tree
@@ -102,13 +103,12 @@ class Supervisor:
                 self._stop.set()
                 raise
 
-    async def adopt(self, task: Mapping[str, Any], *, stay: bool = True) -> bool:
+    async def adopt(self, *, stay: bool = True) -> bool:
         """Take over a task whose supervisor has died: go on from what it recorded, and record its end.
 
         Cancelling the caller leaves the task running, for whoever comes next.
 
         Parameters:
-            task: the task's row.
             stay: follow what still runs to its end; False only finishes what has ended meanwhile.
 
         Returns:
@@ -124,13 +124,18 @@ class Supervisor:
             return False  # another one was quicker
         ended = False
         try:
-            handle = task["handle"] or await self.executor.find(self.spec.task_id, folder)
-            ended = await self._go_on(task, handle, stay=stay)
-            if ended:
-                with anyio.CancelScope(shield=True):
-                    if handle is not None:
-                        await self._tidy(lambda: self.executor.remove(handle))
-                    await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, folder))
+            # As it is now that nobody else can take it: another one may have finished it since it was looked for.
+            task = await self.log.query(lambda connection: TASKS.load(connection, self.spec.task_id))
+            handle: Handle | None = None
+            if task is not None and task["status"] not in rules.ENDED.values():
+                handle = task["handle"] or await self.executor.find(self.spec.task_id, folder)
+                ended = await self._go_on(task, handle, stay=stay)
+                if not ended:
+                    return False
+            with anyio.CancelScope(shield=True):
+                if handle is not None:
+                    await self._tidy(partial(self.executor.remove, handle))
+                await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, folder))
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(lock.release)

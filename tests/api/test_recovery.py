@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 
 import datmo.aio
 from datmo.runner.witness import alive
-from tests.api.face import Face, contents
+from tests.api.face import AsyncFace, Face, contents
 from tests.api.processes import Signpost, keeper_of, script
 from tests.api.test_unattended import orphan
 
@@ -175,3 +175,19 @@ def wait_for_end_of(pid: int) -> None:
         select.select([descriptor], [], [])
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("face", [AsyncFace()], ids=["async"])
+async def test_a_rescuer_who_looked_before_another_finished_records_nothing(
+    face: Face, project: datmo.aio.Project, tmp_path: Path
+) -> None:
+    await orphan_of(project, Signpost(tmp_path), "exit 4")
+    recovering = project.tasks._recovering
+    (row,) = await recovering.orphans()
+    late = await recovering._supervisor(row)
+    (finished,) = await project.tasks.recover()
+    before = await project.log.head()
+    assert await late.adopt() is False
+    assert await project.log.head() == before
+    assert (await finished.refresh()).exit_code == 4
+    assert list((project.home / ".datmo" / "tasks").iterdir()) == []

@@ -125,8 +125,8 @@ def test_both_apis_have_the_same_methods_with_the_same_parameters() -> None:
     rooms: dict[str, tuple[type, type]] = {
         "project": (datmo.aio.Project, datmo.Project),
         "sessions": (datmo.engine.sessions.Sessions, datmo.project.Sessions),
-        "snapshots": (datmo.engine.snapshots.Snapshots, datmo.project.Snapshots),
-        "tasks": (datmo.engine.tasks.Tasks, datmo.project.Tasks),
+        "snapshots": (datmo.engine.snapshots.Snapshots, datmo.snapshot.Snapshots),
+        "tasks": (datmo.engine.tasks.Tasks, datmo.task.Tasks),
         "environments": (datmo.engine.environments.Environments, datmo.project.Environments),
         "log": (datmo.engine.log.Log, datmo.project.EventLog),
     }
@@ -143,10 +143,10 @@ def test_both_apis_have_the_same_methods_with_the_same_parameters() -> None:
 
 def test_the_functions_have_all_parameters_of_the_methods() -> None:
     for function, method in (
-        (datmo.snapshot.create, datmo.project.Snapshots.create),
-        (datmo.snapshot.ls, datmo.project.Snapshots.ls),
-        (datmo.task.run, datmo.project.Tasks.run),
-        (datmo.task.ls, datmo.project.Tasks.ls),
+        (datmo.snapshot.create, datmo.snapshot.Snapshots.create),
+        (datmo.snapshot.ls, datmo.snapshot.Snapshots.ls),
+        (datmo.task.run, datmo.task.Tasks.run),
+        (datmo.task.ls, datmo.task.Tasks.ls),
     ):
         names = set(inspect.signature(function).parameters) - {"home"}
         assert names == set(inspect.signature(method).parameters) - {"self"}
