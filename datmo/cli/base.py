@@ -12,6 +12,7 @@ from datmo.cli import overview, terminal
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
 
     from datmo.engine.project import Project
 
@@ -25,6 +26,7 @@ __all__ = [
     "one_name",
     "opened",
     "session_filter",
+    "time_of",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -177,3 +179,18 @@ def one_name(positional: str | None, option: str | None) -> str:
         problem = "give the name once" if names else "give the session's name"
         raise click.UsageError(f"{problem}: as NAME or as --name NAME", click.get_current_context())
     return names[0]
+
+
+def time_of(text: str) -> datetime:
+    """Return the time that an option names; see `datmo.cli.words.moment_of`.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    from datmo.cli.words import moment_of
+
+    try:
+        return moment_of(text)
+    except (ValueError, OverflowError) as error:
+        message = f"{text!r} is no time: give one like 2026-01-31T12:00, or 2h or 3d for so long ago"
+        raise click.BadParameter(message) from error

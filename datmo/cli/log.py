@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import asyncclick as click
 
-from datmo.cli.base import Group, effective_limit, format_option, limit_option, opened
+from datmo.cli.base import Group, effective_limit, format_option, limit_option, opened, time_of
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, put, put_json, say, width
-from datmo.cli.words import Shortened, ago, amount, clean, moment_of, values
+from datmo.cli.words import Shortened, ago, amount, clean, values
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -26,14 +26,6 @@ _LAST = 2**62
 """Behind every position that a log can have."""
 
 
-def _time(text: str) -> datetime:
-    try:
-        return moment_of(text)
-    except (ValueError, OverflowError) as error:
-        message = f"{text!r} is no time: give one like 2026-01-31T12:00, or 2h or 3d for so long ago"
-        raise click.BadParameter(message) from error
-
-
 def _position(text: str) -> int:
     if not text.isdecimal():
         raise click.BadParameter(f"{text!r} is no position: give a number")
@@ -41,7 +33,7 @@ def _position(text: str) -> int:
 
 
 def _position_or_time(text: str) -> int | datetime:
-    return _position(text) if text.isdecimal() else _time(text)
+    return _position(text) if text.isdecimal() else time_of(text)
 
 
 _entity = click.option(
@@ -72,9 +64,9 @@ async def log() -> None:
 @_entity
 @_types
 @click.option(
-    "--since", type=_time, metavar="TIME", help="Only from then on: ISO 8601 (UTC without a zone), or 2h, 3d for ago."
+    "--since", type=time_of, metavar="TIME", help="Only from then on: ISO 8601 (UTC without a zone), or 2h, 3d for ago."
 )
-@click.option("--until", type=_time, metavar="TIME", help="Only up to then.")
+@click.option("--until", type=time_of, metavar="TIME", help="Only up to then.")
 @limit_option("events")
 @click.option("--reverse", is_flag=True, help="Oldest first.")
 @format_option()

@@ -10,7 +10,7 @@ import asyncclick as click
 
 from datmo.cli.base import Command, Group, effective_limit, format_option, limit_option, opened, session_filter
 from datmo.cli.table import Column, table
-from datmo.cli.task_control import COMMANDS
+from datmo.cli.task_control import COMMANDS, end_words
 from datmo.cli.terminal import ReaderGone, colourful, hint, put, put_bytes, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
 
@@ -191,16 +191,7 @@ class _Output:
 
 def _say_end(ended: Task) -> None:
     said = Shortened([ended.id])(ended.id)
-    parts = [f"task {said} {ended.status}"]
-    if ended.duration is not None:
-        parts.append(f"after {duration(ended.duration)}")
-    if ended.reason:
-        parts.append(f"({clean(ended.reason)})")
-    elif ended.exit_code:
-        parts.append(f"(exit code {ended.exit_code})")
-    if ended.results:
-        parts.append(f"· {values(ended.results)}")
-    say(" ".join(parts))
+    say(f"task {end_words(said, ended)}")
     if ended.status == "SUCCESS":
         hint(f'`datmo snapshot create -m "…" --task-id {said}` keeps what it ran and left')
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import asyncclick as click
 
-from datmo.cli.base import Command, format_option, opened
+from datmo.cli.base import Command, format_option, opened, time_of
 from datmo.cli.terminal import hint, put, put_bytes, say
-from datmo.cli.words import Shortened, clean, duration, moment_of
+from datmo.cli.words import Shortened, clean, duration, values
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -18,17 +18,9 @@ if TYPE_CHECKING:
     from datmo.core.entity.task import Task
     from datmo.engine.tasks import TaskUpdate
 
-__all__ = ["COMMANDS", "say_ended"]
+__all__ = ["COMMANDS", "end_words", "say_ended"]
 
 _SOME_FAILED = 1
-
-
-def _time(text: str) -> datetime:
-    try:
-        return moment_of(text)
-    except (ValueError, OverflowError) as error:
-        message = f"{text!r} is no time: give one like 2026-01-31T12:00, or 2h or 3d for so long ago"
-        raise click.BadParameter(message) from error
 
 
 @click.command(
@@ -38,7 +30,7 @@ def _time(text: str) -> datetime:
 )
 @click.argument("given", metavar="ID")
 @click.option("--follow", "-f", is_flag=True, help="Go on as it prints, up to its end.")
-@click.option("--since", type=_time, metavar="TIME", help="Only what was recorded from then on: ISO 8601, or 10m, 2h.")
+@click.option("--since", type=time_of, metavar="TIME", help="Only what came from then on: ISO 8601, or 10m, 2h.")
 @click.option("--stderr", is_flag=True, help="Only its standard error.")
 async def logs(given: str, follow: bool, since: datetime | None, stderr: bool) -> None:
     """Show what a task printed: both streams in the order of arrival, lines kept whole."""
@@ -149,9 +141,26 @@ def say_ended(ended: Iterable[Task]) -> None:
     ended = list(ended)
     ids = Shortened(each.id for each in ended)
     for each in ended:
-        took = "" if each.duration is None else f" after {duration(each.duration)}"
-        why = clean(each.reason) if each.reason else f"exit code {each.exit_code}" if each.exit_code else ""
-        say(f"task {ids(each.id)} {each.status}{took}" + (f" ({why})" if why else ""))
+        say(f"task {end_words(ids(each.id), each)}")
+
+
+def end_words(said: str, task: Task, *, config: bool = False) -> str:
+    """Return how a task ended, in one line.
+
+    Parameters:
+        said: what it is called.
+        task: the task.
+        config: name its configuration, too, which tells the tasks of a sweep apart.
+    """
+    parts = [said, task.status]
+    if task.duration is not None:
+        parts.append(f"after {duration(task.duration)}")
+    if task.reason:
+        parts.append(f"({clean(task.reason)})")
+    elif task.exit_code:
+        parts.append(f"(exit code {task.exit_code})")
+    parts += [f"· {values(each)}" for each in (task.config if config else {}, task.results) if each]
+    return " ".join(parts)
 
 
 COMMANDS = (logs, inspect, stop, wait, recover)

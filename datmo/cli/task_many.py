@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from datmo.cli.base import opened
+from datmo.cli.task_control import end_words
 from datmo.cli.terminal import ReaderGone, hint, paint, put_bytes, say
-from datmo.cli.words import Shortened, clean, duration, values
+from datmo.cli.words import Shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,28 +53,13 @@ async def run_many(specs: Sequence[TaskSpec], jobs: int | None, options: dict[st
             async for task in running.finished():
                 await lines.close(task.id)
                 ended.append(task)
-                say(f"{len(ended)}/{len(running.ids)}  {_end(ids(task.id), task)}")
+                say(f"{len(ended)}/{len(running.ids)}  {end_words(ids(task.id), task, config=True)}")
         stopping.over = True
         workers.cancel_scope.cancel()
     failed = [task for task in ended if task.status != "SUCCESS"]
     say(f"{len(ended) - len(failed)} of {len(ended)} tasks succeeded")
     hint("`datmo task ls` lists them")
     return _SOME_FAILED if failed else 0
-
-
-def _end(said: str, task: Task) -> str:
-    parts = [said, task.status]
-    if task.duration is not None:
-        parts.append(f"after {duration(task.duration)}")
-    if task.reason:
-        parts.append(f"({clean(task.reason)})")
-    elif task.exit_code:
-        parts.append(f"(exit code {task.exit_code})")
-    if task.config:
-        parts.append(f"· {values(task.config)}")
-    if task.results:
-        parts.append(f"· {values(task.results)}")
-    return " ".join(parts)
 
 
 class _Stopping:
