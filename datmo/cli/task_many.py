@@ -84,6 +84,9 @@ class _Lines:
     _LONGEST = 1 << 16
 
     def __init__(self) -> None:
+        import anyio
+
+        self._writing = anyio.Lock()
         self._unfinished: dict[tuple[str, int], bytes] = {}
         self._names: dict[str, str] = {}
         self._gone: set[int] = set()
@@ -107,14 +110,15 @@ class _Lines:
                 await self._put(task_id, stream, rest)
 
     async def _put(self, task_id: str, stream: int, lines: bytes) -> None:
-        if stream in self._gone:
-            return
         target = sys.stderr if stream == 2 else sys.stdout
         front = paint(f"{self._names.get(task_id, task_id)} |", "cyan", target).encode() + b" "
         shown = b"".join(front + line + b"\n" for line in lines.removesuffix(b"\n").split(b"\n"))
-        self._gone.add(stream)  # until it is written: if the write is given up, there shall be no other
-        try:
-            await put_bytes(shown, target)
-        except ReaderGone:
-            return
-        self._gone.discard(stream)
+        async with self._writing:  # one after another: lines of two tasks do not meet
+            if stream in self._gone:
+                return
+            self._gone.add(stream)  # until it is written: if the write is given up, there shall be no other
+            try:
+                await put_bytes(shown, target)
+            except ReaderGone:
+                return
+            self._gone.discard(stream)
