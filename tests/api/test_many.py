@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 import datmo.aio
 from datmo.aio import TaskSpec
-from datmo.errors import InvalidArgument, StartFailed
+from datmo.errors import InvalidArgument
 from tests.api.face import AsyncFace, Face, contents
 from tests.api.processes import Signpost
 
@@ -58,7 +57,6 @@ async def test_what_cannot_be_is_refused_before_anything_is_recorded(
     with pytest.raises(InvalidArgument):
         await project.tasks.map(["true", ""])
     assert await project.log.head() == before
-    assert issubclass(StartFailed, Exception)
 
 
 @only_async
@@ -89,7 +87,6 @@ async def test_leaving_the_block_stops_what_still_runs(project: datmo.aio.Projec
     assert (first.status, stopped.status) == ("SUCCESS", "STOPPED")
     assert not Path(f"/proc/{pid}").exists()
     assert list((project.home / ".datmo" / "tasks").iterdir()) == []
-    assert threading.active_count() < 50
 
 
 @only_async
