@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
-from datmo.capture.conda import read_conda
-from datmo.capture.dockerfile import is_dockerfile
-from datmo.capture.installation import conda_requirements
 from datmo.capture.machine import hardware, interpreter_packages, platform
-from datmo.capture.pyproject import LOCKS, defines_environment, project_dependencies
-from datmo.capture.requirements import ReadFile, read_requirements
 from datmo.errors import EnvironmentInvalid
 
+# What reads a kind of definition is imported where one is met: `task run` in a container needs none of it.
 if TYPE_CHECKING:
+    from datmo.capture.requirements import ReadFile
     from datmo.objects.store import ObjectStore
 
 __all__ = ["EnvironmentCapture", "capture_environment"]
@@ -141,6 +138,8 @@ def _placed(root: Path, path: Path) -> tuple[Path, str]:
 
 def _kind_of(path: Path) -> str:
     """Say what a file is that was given by its path, by its name or else by its content."""
+    from datmo.capture.dockerfile import is_dockerfile
+
     name = path.name
     if name.startswith("Dockerfile") or name.endswith("Dockerfile"):
         return "dockerfile"
@@ -165,7 +164,7 @@ def _in_folder(root: Path, folder: Path) -> _Found | None:
     present = [name for name in _IN_THE_ROOT if (folder / name).is_file()]
     notices: list[str] = []
     for position, name in enumerate(present):
-        if name == "pyproject.toml" and not defines_environment((folder / name).read_bytes()):
+        if name == "pyproject.toml" and not _names_project(folder / name):
             notices.append("pyproject.toml is not used: it names no project")
             continue
         others = present[position + 1 :]
@@ -177,16 +176,27 @@ def _in_folder(root: Path, folder: Path) -> _Found | None:
     return None
 
 
+def _names_project(path: Path) -> bool:
+    from datmo.capture.pyproject import defines_environment
+
+    return defines_environment(path.read_bytes())
+
+
 def _read(kind: str, base: Path, name: str, root: Path) -> _Found:
     read = _reader(base)
     content = read(name) or b""
     if kind == "dockerfile":
         return _dockerfile(read, name, content, root)
     if kind == "requirements":
+        from datmo.capture.requirements import read_requirements
+
         found = read_requirements(name, read)
         return _Found(kind, name, found.kept, name, notices=found.notices)
     if kind == "pyproject":
         return _pyproject(read, name, content)
+    from datmo.capture.conda import read_conda
+    from datmo.capture.installation import conda_requirements
+
     environment = read_conda(content, name)
     pulled = conda_requirements(list(environment.pip), read)
     return _Found(kind, name, {name: content, **pulled.kept}, name, notices=pulled.notices)
@@ -212,6 +222,8 @@ def _dockerfile(read: ReadFile, name: str, content: bytes, root: Path) -> _Found
 
 
 def _pyproject(read: ReadFile, name: str, content: bytes) -> _Found:
+    from datmo.capture.pyproject import LOCKS, project_dependencies
+
     folder = name.removesuffix("pyproject.toml")
     for lock in LOCKS:
         locked = read(folder + lock)

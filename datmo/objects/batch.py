@@ -155,7 +155,7 @@ class Batch:
 
     def _read_once(self, file: SourceFile, progress: Progress | None) -> StoredFile:
         with opened(file) as handle:
-            before, state = settle(handle)
+            before, state = settle(handle, still=file.still)
             if not stat.S_ISREG(before.st_mode):
                 raise FilesError(f"{os.fspath(file.path)!r} is not a regular file")
             if file.largest is not None and before.st_size > file.largest:

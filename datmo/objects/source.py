@@ -53,12 +53,14 @@ class SourceFile(NamedTuple):
         folder: an open folder that the path is relative to, or None.
         trusted: whether the stat cache may answer for it, so that it is not read again.
         largest: a file with more bytes is refused.
+        still: nobody writes to it any more, so it is not given the moment to settle.
     """
 
     path: Path | str
     folder: int | None = None
     trusted: bool = True
     largest: int | None = None
+    still: bool = False
 
 
 class StoredFile(NamedTuple):
@@ -147,8 +149,12 @@ def require_unchanged(handle: int, before: os.stat_result, count: int) -> None:
         raise Changed
 
 
-def settle(handle: int) -> tuple[os.stat_result, FileState]:
+def settle(handle: int, *, still: bool = False) -> tuple[os.stat_result, FileState]:
     """Wait until any further change would show: a moment, once, for files that were written just now.
+
+    Parameters:
+        handle: the open file.
+        still: nobody writes to it any more: there is no change to wait for.
 
     Raises:
         Changed: something goes on writing to it.
@@ -157,7 +163,7 @@ def settle(handle: int) -> tuple[os.stat_result, FileState]:
         before, now = os.fstat(handle), time.time_ns()
         state = FileState.of(before)
         # A coarse clock would take seconds, one that is ahead of ours for ever: those are not remembered.
-        if settled(state, now) or _is_coarse(state) or state.changed_ns > now:
+        if still or settled(state, now) or _is_coarse(state) or state.changed_ns > now:
             return before, state
         time.sleep(PAUSE_S / 4)
     raise Changed

@@ -62,7 +62,7 @@ def collect(store: ObjectStore, spec: RunSpec, before: Mapping[str, Stamp]) -> L
     written = collect_tree(store, spec.files)
     changed = collect_tree(store, spec.code, exclude=_is_by_the_way, unchanged=unchanged_since(before))
     entries = {entry.path: entry for entry in (*changed.entries, *written.entries)}
-    log = store.put_files([SourceFile(spec.folder / LOG_NAME)])[0]
+    log = store.put_files([SourceFile(spec.folder / LOG_NAME, still=True)])[0]  # we wrote it, and are done with it
     entries[LOG_NAME] = FileEntry(LOG_NAME, log.object, log.size, 0o644, "task")
     manifest = Manifest(entries.values())
     notices = [*written.notices, *changed.notices]
