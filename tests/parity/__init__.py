@@ -1,0 +1,1 @@
+"""What was promised, a row each: the documentation of the seed, and what its users rely on."""
