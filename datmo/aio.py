@@ -22,6 +22,7 @@ from datmo.core.differences import Difference
 from datmo.core.entity.environment import Environment
 from datmo.core.entity.session import Session
 from datmo.core.event import Appended, Event, Expected, NewEvent
+from datmo.core.options import TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.engine.entities import Snapshot, Task
 from datmo.engine.log import AsOf
@@ -47,6 +48,7 @@ __all__ = [
     "Snapshot",
     "Status",
     "Task",
+    "TaskOptions",
     "TaskSpec",
     "TaskUpdate",
     "cleanup",

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.task import Task as TaskEntity
+from datmo.core.options import TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datmo.engine import project as engine
     from datmo.engine.tasks import TaskUpdate
 
-__all__ = ["Task", "TaskSpec", "Tasks", "ls", "run"]
+__all__ = ["Task", "TaskOptions", "TaskSpec", "Tasks", "ls", "run"]
 
 
 class Task:
@@ -210,6 +211,7 @@ class Tasks:
         session_id: str | None = None,
         name: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
     ) -> Task:
         """Run a command in the project's environment, to its end, and record it."""
         ended = portal.call(
@@ -221,6 +223,7 @@ class Tasks:
             session_id=session_id,
             name=name,
             executor=executor,
+            options=options,
         )
         return Task(ended, self._home)
 
@@ -248,10 +251,18 @@ class Tasks:
         gpu: bool = False,
         session_id: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
     ) -> list[Task]:
         """Run many tasks to their ends, so many at a time, and return them in the order in which they were given."""
         ended = portal.call(
-            self._tasks.map, specs, limit=limit, env=env, gpu=gpu, session_id=session_id, executor=executor
+            self._tasks.map,
+            specs,
+            limit=limit,
+            env=env,
+            gpu=gpu,
+            session_id=session_id,
+            executor=executor,
+            options=options,
         )
         return [Task(each, self._home) for each in ended]
 
@@ -292,6 +303,7 @@ def run(
     session_id: str | None = None,
     name: str | None = None,
     executor: str | None = None,
+    options: TaskOptions | None = None,
 ) -> Task:
     """Run a command in the project's environment, to its end; see `datmo.engine.tasks.Tasks.run`.
 
@@ -305,7 +317,14 @@ def run(
     """
     with open_project(home) as project:
         return project.tasks.run(
-            command, env=env, gpu=gpu, ports=ports, session_id=session_id, name=name, executor=executor
+            command,
+            env=env,
+            gpu=gpu,
+            ports=ports,
+            session_id=session_id,
+            name=name,
+            executor=executor,
+            options=options,
         )
 
 

@@ -58,6 +58,7 @@ def task_page(found: Mapping[str, Any]) -> str:
         _line("code", code["id"]),
         _line("environment", environment["id"]),
         *_beside([_environment(environment)]),
+        *_options(found["options"]),
         *_values("config", found["config"], None),
         *_values("results", found["results"], None),
         _line("output", size(found["output_size"])),
@@ -113,6 +114,24 @@ def _environment(environment: Mapping[str, Any]) -> str:
     python = f"Python {platform['python']}" if "python" in platform else ""
     machine = " ".join(platform[name] for name in ("system", "machine") if name in platform)
     return " · ".join(part for part in (clean(environment["described"] or ""), python, machine) if part)
+
+
+def _options(options: Mapping[str, Any]) -> list[str]:
+    """Return what the task was run with, beside its command; nothing where that is nothing unusual."""
+    data, variables = options.get("data", {}), options.get("variables", {})
+    plain = {name: each for name, each in options.items() if name not in ("data", "variables", "image") and each}
+    lines = [
+        *(f"data {clean(name)} = {clean(each['path'])} ({size(each['size'])})" for name, each in data.items()),
+        *(
+            clean(f"{name}={each}" if each is not None else f"{name} (not recorded)")
+            for name, each in variables.items()
+        ),
+        *(
+            f"{name.replace('_', ' ')} {size(each) if name == 'memory' else value(each)}"
+            for name, each in plain.items()
+        ),
+    ]
+    return [_line("options", ""), *_beside(lines)] if lines else []
 
 
 def _values(name: str, mapping: Mapping[str, Any], path: str | None) -> list[str]:

@@ -11,6 +11,7 @@ import asyncclick as click
 from datmo.cli.base import Command, Group, effective_limit, format_option, limit_option, opened, session_filter
 from datmo.cli.table import Column, table
 from datmo.cli.task_control import COMMANDS, end_words
+from datmo.cli.task_options import run_options, taken_options
 from datmo.cli.terminal import ReaderGone, colourful, hint, put, put_bytes, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
 
@@ -60,16 +61,18 @@ class RunCommand(Command):
         'datmo task run "python train.py --lr 0.1"',
         "datmo task run -- python train.py --lr 0.1",
         'datmo task run --gpu -p 8888:8888 "python serve.py"',
+        'datmo task run --data ~/iris --mem-limit 2g --env API_KEY --timeout 1h "python train.py"',
         'datmo task run -j 4 "python train.py --lr {lr} --seed {seed}" --grid lr=0.1,0.01 --grid seed=0..3',
     ],
 )
 @click.argument("commands", metavar="CMD", nargs=-1)
 @click.option("--gpu", is_flag=True, help="Use GPUs where there are any.")
 @click.option("--ports", "-p", metavar="HOST:CONTAINER", multiple=True, help="Open a port; may be repeated.")
-@click.option("--environment-def", "env", metavar="FILE", help="Run in the environment that this file defines.")
+@click.option("--environment-def", "-e", "env", metavar="FILE", help="Run in the environment that this file defines.")
 @click.option("--session-id", metavar="SESSION", help="The session that it belongs to.  [default: the current one]")
 @click.option("--name", help="A name for the task.")
 @click.option("--executor", type=click.Choice(["docker", "process"]), help="Where.  [default: by the environment]")
+@run_options
 @click.option(
     "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="How many at a time.  [default: processors]"
 )
@@ -100,6 +103,7 @@ async def run(
     from datmo.errors import DatmoError
 
     given = _commands(ctx, commands)
+    options["options"] = taken_options(options)
     try:
         with single_error():
             if len(given) > 1 or grid or repeat > 1:

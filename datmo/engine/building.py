@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from datmo.core.content import EnvironmentBuilt
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
+from datmo.core.options import CODE_AT
 from datmo.engine.workspace import Workspace
 from datmo.errors import BuildFailed
 from datmo.projections.projection import Row
@@ -39,8 +40,17 @@ class _Plan(NamedTuple):
     context: BuildContext
 
 
-async def image_for(workspace: Workspace, docker: DockerExecutor, environment: Row, code_id: str) -> Place:
+async def image_for(
+    workspace: Workspace, docker: DockerExecutor, environment: Row, code_id: str, code_at: str = CODE_AT
+) -> Place:
     """Return the image of an environment for some captured code, built if the engine does not have it.
+
+    Parameters:
+        workspace: the project.
+        docker: the executor.
+        environment: its row.
+        code_id: the captured code.
+        code_at: where the code will be in the container; what it hides of the image is said.
 
     Events: `environment.build_started`, then `.built` or `.build_failed`.
 
@@ -51,7 +61,7 @@ async def image_for(workspace: Workspace, docker: DockerExecutor, environment: R
     tag = f"datmo/{workspace.project_id}:{plan.key[:32]}"
     known = await docker.images.info(tag)
     if known is not None:
-        for notice in known.notices():
+        for notice in known.notices(code_at):
             workspace.notice(notice)
         return Place(f"a container of image {short(plan.key, 7)} (cached)", image=tag)
     workspace.notice(f"building the image for {environment['described']}")
@@ -70,7 +80,7 @@ async def image_for(workspace: Workspace, docker: DockerExecutor, environment: R
     data = _build(plan.key, built.image_id, built.base_image_id, began, None)
     await workspace.log.append(NewEvent(stream, "environment.built", data))
     info = await docker.images.info(tag)
-    for notice in info.notices() if info else ():
+    for notice in info.notices(code_at) if info else ():
         workspace.notice(notice)
     return Place(f"a container of image {short(plan.key, 7)} (built)", image=tag)
 

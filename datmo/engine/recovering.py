@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from datmo.core import task as rules
 from datmo.core.ids import short
+from datmo.core.options import CODE_AT
 from datmo.engine.attending import unattended
 from datmo.engine.executors import Executors
 from datmo.engine.workspace import Workspace
@@ -161,14 +162,16 @@ class Recovering:
         from datmo.runner.executors.base import RunSpec
         from datmo.runner.supervisor import Supervisor
 
-        folder = self._workspace.tasks_folder / row["id"]
+        folder, options = self._workspace.tasks_folder / row["id"], row["options"]
         spec = RunSpec(
             task_id=row["id"],
             argv=tuple(row["argv"]),
             folder=folder,
             code=folder / "code",
             files=folder / "files",
-            user=row["options"].get("user") or "me",
+            user=options.get("user", "me"),
+            code_at=options.get("code_at", CODE_AT),
+            image=options.get("image"),
         )
         return Supervisor(
             log=self._workspace.log,
@@ -180,6 +183,7 @@ class Recovering:
             check_out=dict,
             notices=row["notices"],
             notice=self._workspace.notice,
+            timeout=options.get("timeout"),
         )
 
     async def _lose(self, row: Row, reason: str) -> bool:

@@ -11,7 +11,8 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from datmo.core.ids import new_id
-from datmo.engine.running import Order, Prepared, Running
+from datmo.engine.ordering import Order
+from datmo.engine.running import Prepared, Running
 from datmo.errors import InvalidArgument
 
 __all__ = ["ManyLive", "RunningMany", "checked_limit", "start_all"]
@@ -61,15 +62,15 @@ async def start_all(
     """
     named = [(new_id(), order) for order in orders]
     runs = {task_id: make(order, task_id) for task_id, order in named}
+    first = next(iter(runs.values()), None)
+    prepared = None if first is None else await first.prepare()
     ended_send, ended_receive = anyio.create_memory_object_stream[str](len(runs) or 1)
     waiting = iter(runs)
-    with ended_receive:
-        if not runs:
+    with ended_receive, ended_send:
+        if first is None or prepared is None:
             ended_send.close()
             yield RunningMany([], ended_receive)
             return
-        first = next(iter(runs.values()))
-        prepared = await first.prepare()
         await first.record_captures()
         notices = first.say(prepared)
         async with anyio.create_task_group() as workers:

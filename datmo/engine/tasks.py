@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core.ids import new_id
+from datmo.core.options import Limits, TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.engine.attendance import Attendance, TaskUpdate
 from datmo.engine.attending import tasks_of
@@ -87,6 +88,7 @@ class Tasks:
         session_id: str | None = None,
         name: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
         live: Live | None = None,
     ) -> Task:
         """Run a command in the project's environment, to its end, and record it.
@@ -101,6 +103,7 @@ class Tasks:
             session_id: the session that it belongs to, by name, id or prefix; the current one by default.
             name: a name for people.
             executor: `docker` or `process`; by default the environment decides.
+            options: data, limits, variables, timeout ...
             live: awaited with each part of the output, once it is recorded.
 
         Returns:
@@ -112,7 +115,8 @@ class Tasks:
             BuildFailed: the environment could not be built.
             CaptureError: code or environment could not be captured.
         """
-        from datmo.engine.running import Order, Running  # heavy, and reading commands do without
+        from datmo.engine.ordering import Order
+        from datmo.engine.running import Running  # heavy, and reading commands do without
 
         order = Order.of(
             command,
@@ -122,6 +126,7 @@ class Tasks:
             session_id=session_id,
             name=name,
             executor=executor,
+            limits=Limits.of(options),
         )
         task_id = new_id()
         with one_command(), single_error():
@@ -139,6 +144,7 @@ class Tasks:
         gpu: bool = False,
         session_id: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
         live: ManyLive | None = None,
     ) -> AsyncIterator[RunningTasks]:
         """Run many tasks, so many at a time, as an async context manager; leaving the block stops what still runs.
@@ -155,16 +161,18 @@ class Tasks:
         Parameters:
             specs: what is run: `TaskSpec`, or commands as for `run`.
             limit: how many at a time; by default as many as there are processors.
-            env, gpu, session_id, executor: as for `run`, for all of them.
+            env, gpu, session_id, executor, options: as for `run`, for all of them.
             live: awaited with a task's id, a stream and a part of the output, once it is recorded.
 
         Raises:
             InvalidArgument: a command or an option cannot be used.
             EngineUnreachable, BuildFailed, CaptureError: as for `run`.
         """
-        from datmo.engine.running import Order, Running
+        from datmo.engine.ordering import Order
+        from datmo.engine.running import Running
         from datmo.engine.starting import checked_limit, start_all
 
+        limits = Limits.of(options)
         orders = [
             Order.of(
                 spec.command,
@@ -174,6 +182,7 @@ class Tasks:
                 session_id=session_id,
                 name=spec.name,
                 executor=executor,
+                limits=limits,
                 parameters=spec.parameters,
             )
             for spec in (each if isinstance(each, TaskSpec) else TaskSpec(each) for each in specs)
@@ -197,6 +206,7 @@ class Tasks:
         gpu: bool = False,
         session_id: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
         live: ManyLive | None = None,
     ) -> list[Task]:
         """Run many tasks to their ends, so many at a time, and return them in the order in which they were given.
@@ -204,7 +214,14 @@ class Tasks:
         See `start` for the parameters and errors. Cancelling the caller stops what runs.
         """
         async with self.start(
-            specs, limit=limit, env=env, gpu=gpu, session_id=session_id, executor=executor, live=live
+            specs,
+            limit=limit,
+            env=env,
+            gpu=gpu,
+            session_id=session_id,
+            executor=executor,
+            options=options,
+            live=live,
         ) as running:
             ended = {task.id: task async for task in running.finished()}
         return [ended[task_id] for task_id in running.ids]

@@ -12,6 +12,7 @@ What it records is in this order, and whoever comes after a crash reads from it 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Supervisor:
         live: called with output as it comes.
         notices: what was already said to the user about this run; what the run itself gives is added.
         notice: told what is left behind after the end.
+        timeout: seconds after which it is stopped and has failed, or None.
     """
 
     log: EventLog
@@ -75,6 +77,7 @@ class Supervisor:
     live: Live | None = None
     notices: Sequence[str] = ()
     notice: Callable[[str], None] = lambda _: None
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
         self._before: Mapping[str, Stamp] = {}
@@ -84,6 +87,7 @@ class Supervisor:
         self._results = ResultLines()
         self._stop = anyio.Event()
         self._stopping = False
+        self._overtime = False
 
     async def run(self) -> None:
         """Start the task, follow it, and record its end.
@@ -158,7 +162,8 @@ class Supervisor:
         self._cursor, self._recorded = task["output_cursor"], task["output_size"]
         await self._read_again()
         self._before = await anyio.to_thread.run_sync(read_stamps, self.spec.folder)
-        await self._until_end(handle)
+        ran = 0.0 if task["started_at"] is None else time.time() - task["started_at"] / 1e6
+        await self._until_end(handle, ran)
         return True
 
     async def _read_again(self) -> None:
@@ -218,13 +223,15 @@ class Supervisor:
         await self.log.append(rules.start(self.spec.task_id, started))
         return handle
 
-    async def _until_end(self, handle: Handle) -> None:
+    async def _until_end(self, handle: Handle, ran: float = 0.0) -> None:
         task_id = self.spec.task_id
         async with anyio.create_task_group() as workers:
             followed = anyio.Event()
             workers.start_soon(self._follow, handle, followed, name=f"output of task {task_id}")
             workers.start_soon(self._hear_requests, name=f"stop requests of task {task_id}")
             workers.start_soon(self._stop_when_asked, handle, name=f"stopping of task {task_id}")
+            if self.timeout is not None:
+                workers.start_soon(self._limit_time, handle, self.timeout - ran, name=f"time limit of task {task_id}")
             ended = await self.executor.wait(handle)
             with anyio.move_on_after(_DRAIN):
                 await followed.wait()
@@ -271,6 +278,11 @@ class Supervisor:
         self._stopping = True
         await self.executor.stop(handle, grace=_GRACE)
 
+    async def _limit_time(self, handle: Handle, left: float) -> None:
+        await anyio.sleep(max(left, 0.0))
+        self._overtime = True
+        await self.executor.stop(handle, grace=_GRACE)
+
     async def _record_end(self, ended: Ended, left: Leftovers) -> None:
         events = []
         output = [f"{ended.dropped} bytes of its output were not recorded"] if ended.dropped else []
@@ -283,16 +295,21 @@ class Supervisor:
         if left.collection_id is not None:
             stored = {"count": left.files, "size": left.size}
             events.append(NewEvent(f"files/{left.collection_id}", "files.stored", stored))
+        reason = ended.reason
+        if self._overtime and not self._stopping:
+            reason = f"it ran longer than its time limit of {self.timeout or 0:g} s"
         data = rules.TaskEnded(
             exit_code=ended.exit_code,
-            reason=ended.reason,
+            reason=reason,
             ended_us=ended.ended_us,
             results={**self._results.results(), **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,
             notices=[*self.notices, *left.notices, *output],
         )
-        await self.log.append(*events, rules.end(self.spec.task_id, data, stopped=self._stopping))
+        await self.log.append(
+            *events, rules.end(self.spec.task_id, data, stopped=self._stopping, failed=self._overtime)
+        )
 
     async def _collect(self) -> Leftovers:
         try:

@@ -63,6 +63,7 @@ def test_the_names_of_the_async_api() -> None:
         "Snapshot",
         "Status",
         "Task",
+        "TaskOptions",
         "TaskSpec",
         "TaskUpdate",
         "cleanup",

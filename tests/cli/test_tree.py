@@ -40,7 +40,8 @@ TREE = {
     "snapshot undelete": {"ID"},
     "snapshot inspect": {"ID", "--format"},
     "task run": {
-        "CMD", "--gpu", "--ports", "-p", "--environment-def", "--session-id", "--name", "--executor",
+        "CMD", "--gpu", "--ports", "-p", "--environment-def", "-e", "--session-id", "--name", "--executor",
+        "--gpus", "--data", "--mem-limit", "--cpus", "--env", "--network", "--user", "--workdir", "--timeout",
         "--jobs", "-j", "--grid", "--repeat",
     },
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},

@@ -35,6 +35,7 @@ def test_there_are_mounts_but_no_binds_and_no_new_privileges() -> None:
         ("/home", False),
         ("/task", False),
         ("/datmo/home", False),
+        ("/datmo/config.json", True),
         ("/data", None),
         ("/data/iris", True),
     ]

@@ -6,10 +6,14 @@ that another process can ask about it after the one that started it has died.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from datmo.core.options import CODE_AT
+from datmo.errors import StartFailed
 
 __all__ = ["Chunk", "Ended", "Executor", "Handle", "PortMapping", "RunSpec"]
 
@@ -37,6 +41,7 @@ class RunSpec:
         files: the writable task folder: `/task` in a container, `DATMO_TASK_DIR` everywhere.
         data: names under the data folder and the paths they show; in a container read-only, `/data/<name>`.
         variables: environment variables beside those that the executor sets itself.
+        parameters: what the task is told in the JSON file that `DATMO_CONFIG` names.
         image: the image's name or id; containers only.
         binaries: folders put in front of PATH (a virtual environment's `bin`); processes only.
         ports: port mappings.
@@ -46,6 +51,7 @@ class RunSpec:
         network: the engine's network mode, or None for its default.
         user: `me`, `image` or `root`; containers only.
         code_at: where the code is mounted, for images that need their own `/home`; containers only.
+        workdir: the folder in the code where the command starts; empty for the code itself.
         output_limit: bytes of output that are recorded; what comes after is drained and dropped.
     """
 
@@ -56,6 +62,7 @@ class RunSpec:
     files: Path
     data: Mapping[str, Path] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     image: str | None = None
     binaries: tuple[Path, ...] = ()
     ports: tuple[PortMapping, ...] = ()
@@ -64,8 +71,24 @@ class RunSpec:
     cpus: float | None = None
     network: str | None = None
     user: str = "me"
-    code_at: str = "/home"
+    code_at: str = CODE_AT
+    workdir: str = ""
     output_limit: int = 1 << 30
+
+    @property
+    def config(self) -> Path:
+        """The file that tells the task its parameters."""
+        return self.folder / "config.json"
+
+    def lay_out(self) -> None:
+        """Write what the task is told, and see to it that the folder is there in which its command starts. Blocks.
+
+        Raises:
+            StartFailed: the code has no such folder.
+        """
+        self.config.write_text(json.dumps(self.parameters), "ascii")
+        if self.workdir and not (self.code / self.workdir).is_dir():
+            raise StartFailed(f"the code has no folder {self.workdir!r} in which the command could start")
 
 
 class Chunk(NamedTuple):

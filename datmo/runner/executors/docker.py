@@ -88,6 +88,7 @@ class DockerExecutor:
             InvalidArgument: a value cannot be used.
         """
         config = container_config(spec)
+        await to_thread.run_sync(spec.lay_out)
         if spec.user == "me":
             await to_thread.run_sync(lambda: home_folder(spec).mkdir(parents=True, exist_ok=True))
         container = await self._run(config, spec, container_name(spec.task_id))

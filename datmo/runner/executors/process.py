@@ -71,7 +71,8 @@ class ProcessExecutor:
         except BaseException:
             _remove(spec.folder)
             raise
-        return _handle(keeper, folder) | {"child": child}
+        devices = {"devices": spec.gpus.removeprefix("device=").split(",")} if spec.gpus else {}
+        return _handle(keeper, folder) | {"child": child} | devices
 
     async def find(self, task_id: str, folder: Path) -> Handle | None:
         """Return the handle of a task that was started by someone who died before recording it, or None.
