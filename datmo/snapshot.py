@@ -186,11 +186,21 @@ class Snapshots:
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         deleted: bool = False,
     ) -> list[Snapshot]:
         """Return snapshots, newest first."""
-        found = portal.call(self._snapshots.ls, session_id=session_id, filter=filter, limit=limit, deleted=deleted)
+        found = portal.call(
+            self._snapshots.ls,
+            session_id=session_id,
+            filter=filter,
+            where=where,
+            sort=sort,
+            limit=limit,
+            deleted=deleted,
+        )
         return [Snapshot(entity, self._home) for entity in found]
 
     def current(self) -> Snapshot | None:
@@ -286,20 +296,30 @@ def ls(
     filter: str | None = None,  # noqa: A002  # the seed's name
     home: str | os.PathLike[str] | None = None,
     *,
+    where: str | None = None,
+    sort: str | None = None,
     limit: int | None = None,
     deleted: bool = False,
 ) -> list[Snapshot]:
-    """Return snapshots, newest first.
+    """Return snapshots, newest first where no other order is asked for.
+
+    ```python
+    datmo.snapshot.ls(where="stats.accuracy > 0.9", sort="stats.accuracy")
+    ```
 
     Parameters:
         session_id: only those of one session, by name, id or prefix; all by default.
         filter: only those with this in their message or label.
         home: the project's root; the nearest project by default.
+        where: only those for which this expression holds; its language is told in `datmo.core.expression`.
+        sort: the key that they are sorted by, the largest first; `stats.loss asc` has the smallest first.
         limit: at most that many.
         deleted: those that were deleted, instead of the others.
     """
     with open_project(home) as project:
-        return project.snapshots.ls(session_id=session_id, filter=filter, limit=limit, deleted=deleted)
+        return project.snapshots.ls(
+            session_id=session_id, filter=filter, where=where, sort=sort, limit=limit, deleted=deleted
+        )
 
 
 def update(

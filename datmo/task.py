@@ -232,10 +232,12 @@ class Tasks:
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
     ) -> list[Task]:
-        """Return tasks, newest first."""
-        found = portal.call(self._tasks.ls, session_id=session_id, filter=filter, limit=limit)
+        """Return tasks, newest first where no other order is asked for."""
+        found = portal.call(self._tasks.ls, session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
         return [Task(entity, self._home) for entity in found]
 
     def get(self, task: str) -> Task:
@@ -333,15 +335,19 @@ def ls(
     filter: str | None = None,  # noqa: A002  # the seed's name
     home: str | os.PathLike[str] | None = None,
     *,
+    where: str | None = None,
+    sort: str | None = None,
     limit: int | None = None,
 ) -> list[Task]:
-    """Return tasks, newest first.
+    """Return tasks, newest first where no other order is asked for.
 
     Parameters:
         session_id: only those of one session, by name, id or prefix; all by default.
         filter: only those with this in their command or name.
         home: the project's root; the nearest project by default.
+        where: only those for which this expression holds; its language is told in `datmo.core.expression`.
+        sort: the key that they are sorted by, the largest first; `duration asc` has the smallest first.
         limit: at most that many.
     """
     with open_project(home) as project:
-        return project.tasks.ls(session_id=session_id, filter=filter, limit=limit)
+        return project.tasks.ls(session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)

@@ -26,7 +26,9 @@ __all__ = [
     "one_name",
     "opened",
     "session_filter",
+    "sort_option",
     "time_of",
+    "where_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,19 +113,38 @@ def opened() -> AbstractAsyncContextManager[Project]:
     return open_project(notice=terminal.notice)
 
 
-def format_option(people: str = "table") -> Callable[[F], F]:
+def format_option(people: str = "table", *, csv: bool = False) -> Callable[[F], F]:
     """Return the option `--format`: for people, or JSON.
 
     Parameters:
         people: what the form for people is called.
+        csv: whether there is CSV, too.
     """
     return click.option(
         "--format",
         "form",
-        type=click.Choice([people, "json"]),
+        type=click.Choice([people, "json", *(["csv"] if csv else [])]),
         default=people,
         show_default=True,
-        help="For people, or one JSON document.",
+        help="For people, one JSON document" + (", or CSV with a column for each value." if csv else "."),
+    )
+
+
+def where_option(example: str) -> Callable[[F], F]:
+    """Return the option `--where`."""
+    return click.option(
+        "--where",
+        metavar="EXPRESSION",
+        help=f"Only those for which it holds, such as '{example}'; and, or, not, == != < <= > >=, contains.",
+    )
+
+
+def sort_option(example: str) -> Callable[[F], F]:
+    """Return the option `--sort`."""
+    return click.option(
+        "--sort",
+        metavar="KEY",
+        help=f"The largest first; '{example} asc' for the smallest. Those without it come last.",
     )
 
 
@@ -133,14 +154,14 @@ def limit_option(what: str) -> Callable[[F], F]:
         "--limit",
         type=click.IntRange(min=0),
         metavar="N",
-        help=f"Only the newest N {what}; 0 for all. [default: {NEWEST} in a table, all in JSON]",
+        help=f"At most N {what}; 0 for all. [default: {NEWEST} in a table, else all]",
     )
 
 
 def effective_limit(limit: int | None, form: str) -> int | None:
     """Return how many entries are wanted; None for all."""
     if limit is None:
-        return None if form == "json" else NEWEST
+        return NEWEST if form == "table" else None
     return min(limit, _ALL) or None
 
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import asyncclick as click
 
-from datmo.cli.base import Command, Group, effective_limit, format_option, limit_option, opened, session_filter
+from datmo.cli.base import (
+    Command,
+    Group,
+    effective_limit,
+    format_option,
+    limit_option,
+    opened,
+    session_filter,
+    sort_option,
+    where_option,
+)
 from datmo.cli.table import Column, table
 from datmo.cli.task_control import COMMANDS, end_words
 from datmo.cli.task_options import run_options, taken_options
@@ -200,31 +210,52 @@ def _say_end(ended: Task) -> None:
         hint(f'`datmo snapshot create -m "…" --task-id {said}` keeps what it ran and left')
 
 
-@task.command("ls", examples=["datmo task ls", "datmo task ls --session-id sweeps --filter train.py"])
+@task.command(
+    "ls",
+    examples=[
+        "datmo task ls",
+        "datmo task ls --session-id sweeps --filter train.py",
+        'datmo task ls --where "results.accuracy > 0.9" --sort results.accuracy',
+        "datmo task ls --where 'status == \"FAILED\" or duration > 60' --format csv",
+    ],
+)
 @session_filter()
 @click.option("--filter", "text", metavar="TEXT", help="Only those with this in their command or name.")
+@where_option("results.accuracy > 0.9")
+@sort_option("duration")
 @limit_option("tasks")
-@format_option()
-async def ls(session_id: str | None, text: str | None, limit: int | None, form: str) -> None:
+@format_option(csv=True)
+async def ls(session_id: str | None, text: str | None, limit: int | None, form: str, **selection: Any) -> None:
     """List tasks, newest first."""
     async with opened() as project:
         found, total = await project.tasks.page(
-            session_id=session_id or None, filter=text, limit=effective_limit(limit, form)
+            session_id=session_id or None, filter=text, limit=effective_limit(limit, form), **selection
         )
         sessions = {each.id: each.name for each in await project.sessions.ls()}
-    if form == "json":
-        from datmo.cli.documents import entity, put_list
-
-        await put_list(entity(each) for each in found)
-    elif found:
+    if form == "table" and found:
         await put(task_table(found, sessions))
         hint_at_unattended(found)
+    elif form != "table":
+        await _put_documents(found, sessions, form)
     if len(found) < total:
         say(f"showing {len(found)} of {total}; --limit 0 shows all")
-    if not total and form != "json":
-        say("no tasks" + (" fit" if text or session_id else " yet"))
-        if not (text or session_id):
+    if not total and form == "table":
+        selected = bool(text or session_id or selection["where"])
+        say("no tasks" + (" fit" if selected else " yet"))
+        if not selected:
             hint('`datmo task run "python train.py"` runs one')
+
+
+async def _put_documents(found: Sequence[Task], sessions: dict[str, str], form: str) -> None:
+    from datmo.cli.documents import entity, put_list
+
+    if form == "json":
+        await put_list(entity(each) for each in found)
+        return
+    from datmo.cli.csv_list import TASK_COLUMNS, put_csv
+
+    documents = (entity(each, session=sessions[each.session_id]) for each in found)
+    await put_csv(documents, TASK_COLUMNS, ("config", "results"))
 
 
 def hint_at_unattended(found: Sequence[Task]) -> None:

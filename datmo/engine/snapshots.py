@@ -190,34 +190,51 @@ class Snapshots:
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         deleted: bool = False,
     ) -> list[Snapshot]:
-        """Return snapshots, newest first.
+        """Return snapshots, newest first where no other order is asked for.
+
+        ```python
+        await project.snapshots.ls(where="stats.accuracy > 0.9 and config.lr == 0.1", sort="stats.accuracy", limit=5)
+        ```
 
         Parameters:
             session_id: only those of one session, by name, id or prefix.
             filter: only those with this in their message or label.
+            where: only those for which this expression holds; its language is told in `datmo.core.expression`.
+            sort: the key that they are sorted by, the largest first; `stats.loss asc` has the smallest first. Those
+                without it come last, the newest of equal ones first.
             limit: at most that many.
             deleted: those that were deleted, instead of the others.
 
         Raises:
             EntityNotFound: there is no such session.
+            InvalidArgument: an expression cannot be read; the message names the column.
         """
-        return (await self.page(session_id=session_id, filter=filter, limit=limit, deleted=deleted)).entities
+        found = await self.page(
+            session_id=session_id, filter=filter, where=where, sort=sort, limit=limit, deleted=deleted
+        )
+        return found.entities
 
     async def page(
         self,
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         deleted: bool = False,
     ) -> Listing:
         """Return what `ls` does, and how many there are beside those within the limit."""
         session = None if session_id is None else (await self._workspace.session(session_id))["id"]
         rows, total = await self._workspace.query(
-            lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit, deleted=deleted)
+            lambda connection: view.ls(
+                connection, session_id=session, text=filter, where=where, sort=sort, limit=limit, deleted=deleted
+            )
         )
         return Listing([self._entity(row) for row in rows], total)
 

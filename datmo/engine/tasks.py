@@ -231,31 +231,41 @@ class Tasks:
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
     ) -> list[Task]:
-        """Return tasks, newest first.
+        """Return tasks, newest first where no other order is asked for.
 
         Parameters:
             session_id: only those of one session, by name, id or prefix.
             filter: only those with this in their command or name.
+            where: only those for which this expression holds, such as `results.accuracy > 0.9`; its language is told
+                in `datmo.core.expression`.
+            sort: the key that they are sorted by, the largest first; `duration asc` has the smallest first. Those
+                without it come last, the newest of equal ones first.
             limit: at most that many.
 
         Raises:
             EntityNotFound: there is no such session.
+            InvalidArgument: an expression cannot be read; the message names the column.
         """
-        return (await self.page(session_id=session_id, filter=filter, limit=limit)).entities
+        found = await self.page(session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
+        return found.entities
 
     async def page(
         self,
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
     ) -> TasksPage:
         """Return what `ls` does, and how many there are beside those within the limit."""
         session = None if session_id is None else (await self._workspace.session(session_id))["id"]
         rows, total = await self._workspace.query(
-            lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit)
+            lambda connection: view.ls(connection, session_id=session, text=filter, where=where, sort=sort, limit=limit)
         )
         return TasksPage(await tasks_of(self._workspace, rows), total)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from datmo.errors import AmbiguousId, EntityNotFound, InvalidArgument
 from datmo.projections.projection import Projection, Row
 from datmo.projections.sessions import VISIBLE
 
+if TYPE_CHECKING:
+    from datmo.projections.selecting import Field
+
 __all__ = ["listing", "resolve"]
 
 _MOST_CANDIDATES = 5
+_AT_ONCE = 500
 
 
 def resolve(
@@ -74,25 +79,31 @@ def listing(
     connection: sqlite3.Connection,
     projection: Projection,
     searched: tuple[str, ...],
+    fields: Callable[[], dict[str, Field]],
     *,
     session_id: str | None,
     text: str | None,
     limit: int | None,
+    where: str | None = None,
+    sort: str | None = None,
     deleted: bool = False,
 ) -> tuple[list[Row], int]:
-    """Return the newest rows that fit, and how many fit in all.
+    """Return the first rows that fit, and how many fit in all; the newest first where no other order is asked for.
 
     Parameters:
         connection: a connection to the views.
         projection: which view.
         searched: the columns in which `text` is looked for.
+        fields: gives what `where` and `sort` may ask for; called where one of them is given.
         session_id: only rows of one session.
         text: only rows with this in one of the searched columns, upper and lower case alike.
         limit: at most that many rows.
+        where: only rows for which this holds; see `datmo.core.expression`.
+        sort: the key that rows are sorted by, the largest first unless `asc` follows it; those without it come last.
         deleted: rows that were deleted, instead of the others.
 
     Raises:
-        InvalidArgument: the limit is no number of rows.
+        InvalidArgument: the limit is no number of rows, or an expression cannot be read.
     """
     if limit is not None and (type(limit) is not int or limit < 0):
         raise InvalidArgument(f"a limit is a number, 0 or more, not {limit!r}", hint="None lists all")
@@ -103,8 +114,48 @@ def listing(
     if text:
         conditions += " AND (" + " OR ".join(f"instr(lower({name}), lower(?)) > 0" for name in searched) + ")"
         values.extend([text] * len(searched))
+    if where is not None or sort is not None:
+        return _selected(connection, projection, fields(), conditions, values, where=where, sort=sort, limit=limit)
     (total,) = connection.execute(f"SELECT count(*) FROM {projection.table} {conditions}", values).fetchone()
     rows = projection.select(
         connection, f"{conditions} ORDER BY position DESC LIMIT ?", (*values, -1 if limit is None else limit)
     )
     return rows, total
+
+
+def _selected(
+    connection: sqlite3.Connection,
+    projection: Projection,
+    fields: dict[str, Field],
+    conditions: str,
+    values: list[Any],
+    *,
+    where: str | None,
+    sort: str | None,
+    limit: int | None,
+) -> tuple[list[Row], int]:
+    """Find the rows in one walk through the table, then read those within the limit."""
+    from datmo.projections.selecting import condition, order
+
+    if where is not None:
+        wanted = condition(connection, where, fields)
+        conditions += f" AND {wanted.sql}"
+        values += wanted.values
+    # Never by the index of positions: nearly each row would be looked up on its own.
+    query = f"SELECT id FROM {projection.table} {conditions} ORDER BY +position DESC"
+    if sort is not None:
+        by = order(connection, sort, fields)
+        query = f"""WITH found AS MATERIALIZED
+            (SELECT id, position, {by.by.sql} AS value FROM {projection.table} {conditions})
+            SELECT id FROM found ORDER BY value IS NULL, typeof(value) = 'text',
+            value {"ASC" if by.ascending else "DESC"}, position DESC"""
+        values = [*by.by.values, *values]
+    found = connection.execute(query, values).fetchall()
+    rows: dict[str, Row] = {}
+    ids = [row_id for (row_id,) in found[:limit]]
+    for start in range(0, len(ids), _AT_ONCE):
+        some = tuple(ids[start : start + _AT_ONCE])
+        rows |= {
+            row["id"]: row for row in projection.select(connection, f"WHERE id IN ({', '.join('?' * len(some))})", some)
+        }
+    return [rows[row_id] for row_id in ids], len(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datmo.core import snapshot
 from datmo.core.entity.snapshot import Snapshot
@@ -11,6 +11,9 @@ from datmo.core.event import from_microseconds
 from datmo.projections.projection import Projection, Row
 from datmo.projections.search import listing
 from datmo.projections.sessions import VISIBLE
+
+if TYPE_CHECKING:
+    from datmo.projections.selecting import Field
 
 __all__ = ["SNAPSHOTS", "entity", "ls", "same_content"]
 
@@ -51,26 +54,45 @@ def ls(
     session_id: str | None,
     text: str | None,
     limit: int | None,
+    where: str | None = None,
+    sort: str | None = None,
     deleted: bool = False,
 ) -> tuple[list[Row], int]:
-    """Return the newest snapshots and how many there are in all.
+    """Return the newest snapshots, or the first in another order, and how many there are in all.
 
     Parameters:
         connection: a connection to the views.
         session_id: only those of one session.
         text: only those with this in their message or label.
         limit: at most that many rows.
+        where: only those for which this expression holds.
+        sort: the key that they are sorted by.
         deleted: those that were deleted, instead of the others.
     """
     return listing(
         connection,
         SNAPSHOTS,
         ("message", "label"),
+        _fields,
         session_id=session_id,
         text=text,
         limit=limit,
+        where=where,
+        sort=sort,
         deleted=deleted,
     )
+
+
+def _fields() -> dict[str, Field]:
+    from datmo.projections.selecting import COMMON, Field
+
+    return {
+        "config": Field("values", "config"),
+        "stats": Field("values", "stats"),
+        **{name: Field("text", name) for name in ("message", "label", "task_id")},
+        "updated_at": Field("time", "updated_at"),
+        **COMMON,
+    }
 
 
 def same_content(connection: sqlite3.Connection, data: snapshot.SnapshotCreated) -> str | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datmo.core import task
 from datmo.core.entity.task import Task
 from datmo.core.event import from_microseconds
 from datmo.projections.projection import Projection, Row
 from datmo.projections.search import listing
+
+if TYPE_CHECKING:
+    from datmo.projections.selecting import Field
 
 __all__ = ["TASKS", "entity", "ls", "output_positions", "unfinished"]
 
@@ -56,10 +59,44 @@ TASKS = Projection(
 
 
 def ls(
-    connection: sqlite3.Connection, *, session_id: str | None, text: str | None, limit: int | None
+    connection: sqlite3.Connection,
+    *,
+    session_id: str | None,
+    text: str | None,
+    limit: int | None,
+    where: str | None = None,
+    sort: str | None = None,
 ) -> tuple[list[Row], int]:
-    """Return the newest tasks and how many there are in all; see `datmo.projections.search.listing`."""
-    return listing(connection, TASKS, ("command", "name"), session_id=session_id, text=text, limit=limit)
+    """Return the newest tasks, or the first in another order, and how many there are in all.
+
+    See `datmo.projections.search.listing`.
+    """
+    return listing(
+        connection,
+        TASKS,
+        ("command", "name"),
+        _fields,
+        session_id=session_id,
+        text=text,
+        limit=limit,
+        where=where,
+        sort=sort,
+    )
+
+
+def _fields() -> dict[str, Field]:
+    from datmo.projections.selecting import COMMON, Field
+
+    return {
+        "config": Field("values", "config"),
+        "results": Field("values", "results"),
+        **{name: Field("text", name) for name in ("name", "command", "status", "executor", "runs_on", "reason")},
+        "exit_code": Field("number", "exit_code"),
+        "duration": Field("number", "((ended_at - started_at) / 1000000.0)"),
+        "start_time": Field("time", "started_at"),
+        "end_time": Field("time", "ended_at"),
+        **COMMON,
+    }
 
 
 def unfinished(connection: sqlite3.Connection, session_id: str | None = None) -> list[Row]:
