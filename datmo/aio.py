@@ -23,6 +23,7 @@ from datmo.core.entity.environment import Environment
 from datmo.core.entity.session import Session
 from datmo.core.event import Appended, Event, Expected, NewEvent
 from datmo.core.options import TaskOptions
+from datmo.core.settings import SettingValue
 from datmo.core.sweep import TaskSpec
 from datmo.engine.entities import Snapshot, Task
 from datmo.engine.log import AsOf
@@ -45,6 +46,7 @@ __all__ = [
     "Project",
     "ReplayReport",
     "Session",
+    "SettingValue",
     "Snapshot",
     "Status",
     "Task",

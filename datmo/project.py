@@ -13,6 +13,7 @@ from datmo import portal
 from datmo.core.event import EXPECTATIONS, Expected
 
 if TYPE_CHECKING:
+    from datmo.config import ProjectConfig
     from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
     from datmo.core.event import Appended, Event, NewEvent
@@ -43,6 +44,7 @@ class Project:
     """
 
     def __init__(self, project: engine.Project) -> None:
+        from datmo.config import ProjectConfig
         from datmo.snapshot import Snapshots
         from datmo.task import Tasks
 
@@ -52,6 +54,7 @@ class Project:
         self.tasks: Tasks = Tasks(project)
         self.environments: Environments = Environments(project)
         self.log: EventLog = EventLog(project.log)
+        self.config: ProjectConfig = ProjectConfig(project)
 
     @property
     def id(self) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncclick as click
 
 from datmo.cli import overview, terminal
+from datmo.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from datmo.engine.project import Project
@@ -39,6 +40,27 @@ _ALL = 2**31
 """More entries than any list has; SQLite takes no number of any size."""
 
 
+def _spoken(level: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            terminal.set_verbosity(level, given=True)
+
+    return callback
+
+
+_SAYING = (
+    click.Option(
+        ["--quiet", "-q"], is_flag=True, expose_value=False, callback=_spoken("quiet"), help="Say only errors."
+    ),
+    click.Option(["--verbose"], is_flag=True, expose_value=False, callback=_spoken("verbose"), help="Say more."),
+)
+"""What every command takes, before its name and behind it."""
+
+
+def _with_common(own: list[click.Parameter]) -> list[click.Parameter]:
+    return [*own[:-1], *_SAYING, *own[-1:]]  # `--help` stays the last
+
+
 class Command(click.Command):
     """A command whose help ends in examples.
 
@@ -49,6 +71,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*args, **more)
         self.examples: tuple[str, ...] = tuple(examples)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return its parameters, and those that all commands have."""
+        return _with_common(super().get_params(ctx))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -75,6 +101,10 @@ class Group(click.Group):
 
 class Root(click.Group):
     """`datmo` itself: each command or group is imported when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return what may stand before a command."""
+        return _with_common(super().get_params(ctx))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands and groups."""
@@ -106,11 +136,15 @@ class Root(click.Group):
         return overview.page(ctx.make_formatter().width)
 
 
-def opened() -> AbstractAsyncContextManager[Project]:
+@asynccontextmanager
+async def opened() -> AsyncIterator[Project]:
     """Open the project at or above the working folder; what it has to say goes to standard error."""
     from datmo.engine.project import open_project
 
-    return open_project(notice=terminal.notice)
+    async with open_project(notice=terminal.notice) as project:
+        with suppress(InvalidArgument):  # `datmo config ls` names what is wrong
+            terminal.set_verbosity(await project.config.get("verbosity"))
+        yield project
 
 
 def format_option(people: str = "table", *, csv: bool = False) -> Callable[[F], F]:

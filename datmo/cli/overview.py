@@ -38,6 +38,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
         "log": Entry("datmo.cli.log:log", "the event log: ls, show, follow, verify, replay"),
     },
     "Datmo itself": {
+        "config": Entry("datmo.cli.config:config", "settings of the project and your own: get, set, unset, ls"),
         "version": Entry("datmo.cli.project:version", "show the version"),
     },
 }

@@ -15,6 +15,8 @@ CURRENT: dict[str, int] = dict.fromkeys(
     (
         "project.initialized",
         "project.described",
+        "config.set",
+        "config.unset",
         "session.created",
         "session.selected",
         "session.deleted",

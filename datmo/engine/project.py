@@ -13,7 +13,10 @@ import anyio.to_thread
 from datmo.core import project as rules
 from datmo.core.entity.session import Session
 from datmo.core.ids import new_id
+from datmo.core.settings import Settings
+from datmo.engine import user_settings
 from datmo.engine.attending import tasks_of
+from datmo.engine.config import ProjectConfig
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
 from datmo.engine.environments import Environments
 from datmo.engine.executors import Executors
@@ -25,6 +28,7 @@ from datmo.engine.tasks import Tasks
 from datmo.engine.workspace import FOLDER, Workspace, checked_text, command, find_home
 from datmo.errors import Conflict, InvalidArgument, ProjectError, ProjectNotFound
 from datmo.eventlog.log import EventLog
+from datmo.projections import config as config_view
 from datmo.projections import project as view
 from datmo.projections import tasks as task_view
 from datmo.projections.all import SCHEMAS, VIEWS
@@ -69,6 +73,7 @@ class Project:
 
     Attributes:
         sessions, snapshots, tasks, environments, log: what the project has.
+        config: its settings.
     """
 
     def __init__(self, workspace: Workspace, stack: AsyncExitStack) -> None:
@@ -79,6 +84,7 @@ class Project:
         self.tasks: Tasks = Tasks(workspace, self._executors)
         self.environments: Environments = Environments(workspace)
         self.log: Log = Log(workspace)
+        self.config: ProjectConfig = ProjectConfig(workspace)
 
     @property
     def id(self) -> str:
@@ -176,12 +182,13 @@ async def open_project(
         ProjectBusy: it lies on a network drive, and another host uses it.
     """
     folder = await anyio.to_thread.run_sync(_home, home)
-    claimed = await anyio.to_thread.run_sync(claim, folder / FOLDER)
+    claimed, own = await anyio.to_thread.run_sync(lambda: (claim(folder / FOLDER), user_settings.load()))
     async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
-        row = await log.query(view.load)
+        row, config = await log.query(lambda connection: (view.load(connection), config_view.load(connection)))
         if row is None:
             raise ProjectNotFound(f"the project at {folder} is not initialized", hint="`datmo init` finishes it")
-        workspace = Workspace(folder, log, row, notice or (lambda _: None))
+        settings = Settings(os.environ, config, own)
+        workspace = Workspace(folder, log, row, notice or (lambda _: None), settings)
         if claimed is not None:
             workspace.notice(claimed)
         async with AsyncExitStack() as stack:

@@ -172,6 +172,7 @@ class Recovering:
             user=options.get("user", "me"),
             code_at=options.get("code_at", CODE_AT),
             image=options.get("image"),
+            output_limit=self._workspace.settings["output.limit"],
         )
         return Supervisor(
             log=self._workspace.log,
@@ -184,6 +185,7 @@ class Recovering:
             notices=row["notices"],
             notice=self._workspace.notice,
             timeout=options.get("timeout"),
+            grace=self._workspace.settings["stop.grace"],
         )
 
     async def _lose(self, row: Row, reason: str) -> bool:

@@ -92,6 +92,7 @@ class Running:
                 live=live,
                 notices=notices,
                 notice=workspace.notice,
+                grace=workspace.settings["stop.grace"],
                 timeout=self._order.limits.timeout,
             )
             await supervisor.run()
@@ -101,7 +102,7 @@ class Running:
         order, capturing = self._order, self._capturing
         session = await self._workspace.session(order.session_id)
         environment = await capturing.environment(order.env)
-        placement = place(environment["kind"], order.executor)
+        placement = place(environment["kind"], order.executor, self._workspace.settings["executor"])
         self._refuse(placement)
         data = await self._workspace.in_thread(lambda: look_at(order.limits.data, self._workspace.home))
         gpus = await self._gpus(placement)
@@ -217,6 +218,7 @@ class Running:
             user=limits.user,
             code_at=limits.code_at,
             workdir=limits.workdir,
+            output_limit=self._workspace.settings["output.limit"],
         )
 
 

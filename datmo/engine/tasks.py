@@ -160,7 +160,7 @@ class Tasks:
 
         Parameters:
             specs: what is run: `TaskSpec`, or commands as for `run`.
-            limit: how many at a time; by default as many as there are processors.
+            limit: how many at a time; by default what the setting `jobs` says, or as many as there are processors.
             env, gpu, session_id, executor, options: as for `run`, for all of them.
             live: awaited with a task's id, a stream and a part of the output, once it is recorded.
 
@@ -187,7 +187,7 @@ class Tasks:
             )
             for spec in (each if isinstance(each, TaskSpec) else TaskSpec(each) for each in specs)
         ]
-        at_a_time = checked_limit(limit)
+        at_a_time = checked_limit(self._workspace.settings["jobs"] if limit is None else limit)
         with one_command(), single_error():
             async with (
                 self._recovering.beside(),

@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from datmo.capture.ahead import AheadRepository, taken
 from datmo.core.ids import new_id
+from datmo.core.settings import Settings
 from datmo.errors import EntityNotFound, InvalidArgument, InvalidArgumentType, ProjectNotFound
 from datmo.eventlog.log import EventLog, correlation
 from datmo.projections import project, search, sessions, snapshots, tasks
@@ -29,8 +30,6 @@ T = TypeVar("T")
 
 FOLDER = ".datmo"
 """The folder in a project's root that holds everything of ours."""
-
-_CODE_SIZE_LIMIT = 50 << 20
 
 
 def find_home(start: Path) -> Path:
@@ -53,14 +52,16 @@ class Workspace:
         log: its open log.
         row: the project's row.
         notice: called with each line that the user should see.
+        settings: the settings, as of the opening or of the last look at them.
     """
 
-    def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None]) -> None:
+    def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None], settings: Settings) -> None:
         self.home = home
         self.folder: Path = home / FOLDER
         self.log = log
         self.project_id: str = row["id"]
         self.notice = notice
+        self.settings = settings
         # Captures read the tree, the store and git; more at once would only make the disk seek.
         self._captures = anyio.CapacityLimiter(2)
 
@@ -82,13 +83,15 @@ class Workspace:
         ahead = taken()
         if ahead is None:
             return self._code()
-        settings = (self.home, self.folder, self.project_id, _CODE_SIZE_LIMIT, self.folder / "objects")
+        limit = self.settings["code.size_limit"]
+        settings = (self.home, self.folder, self.project_id, limit, self.folder / "objects")
         return cast("CodeRepository", AheadRepository(ahead, self._code, settings))
 
     def _code(self) -> CodeRepository:
         from datmo.capture.code import CodeRepository
 
-        return CodeRepository(self.home, self.folder, self.project_id, size_limit=_CODE_SIZE_LIMIT)
+        limit = self.settings["code.size_limit"]
+        return CodeRepository(self.home, self.folder, self.project_id, size_limit=limit)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run something that blocks (hashing, git) in a worker thread."""

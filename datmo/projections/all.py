@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datmo.core.schemas import CURRENT, UPCASTERS
 from datmo.eventlog.upcast import Schemas
+from datmo.projections.config import CONFIG
 from datmo.projections.content import CODE, ENVIRONMENTS, FILES
 from datmo.projections.project import PROJECT
 from datmo.projections.sessions import SESSIONS
@@ -14,4 +15,4 @@ from datmo.projections.views import Views
 __all__ = ["SCHEMAS", "VIEWS"]
 
 SCHEMAS = Schemas(CURRENT, UPCASTERS)
-VIEWS = Views([PROJECT, SESSIONS, SNAPSHOTS, TASKS, ENVIRONMENTS, CODE, FILES], SCHEMAS)
+VIEWS = Views([PROJECT, SESSIONS, SNAPSHOTS, TASKS, ENVIRONMENTS, CODE, FILES, CONFIG], SCHEMAS)

@@ -43,7 +43,6 @@ __all__ = ["Live", "Supervisor"]
 Live = Callable[[int, bytes], Awaitable[None]]
 """Called with a stream and some bytes of output, once they are recorded; while it waits, no more is read."""
 
-_GRACE = 10.0
 _NOT_STARTED = 125
 """The exit code that is recorded where it was not the command that failed, as `docker run` has it."""
 _DRAIN = 5.0
@@ -65,6 +64,7 @@ class Supervisor:
         notices: what was already said to the user about this run; what the run itself gives is added.
         notice: told what is left behind after the end.
         timeout: seconds after which it is stopped and has failed, or None.
+        grace: seconds that the task may take to end by itself when it is stopped.
     """
 
     log: EventLog
@@ -78,6 +78,7 @@ class Supervisor:
     notices: Sequence[str] = ()
     notice: Callable[[str], None] = lambda _: None
     timeout: float | None = None
+    grace: float = 10.0
 
     def __post_init__(self) -> None:
         self._before: Mapping[str, Stamp] = {}
@@ -276,12 +277,12 @@ class Supervisor:
     async def _stop_when_asked(self, handle: Handle) -> None:
         await self._stop.wait()
         self._stopping = True
-        await self.executor.stop(handle, grace=_GRACE)
+        await self.executor.stop(handle, grace=self.grace)
 
     async def _limit_time(self, handle: Handle, left: float) -> None:
         await anyio.sleep(max(left, 0.0))
         self._overtime = True
-        await self.executor.stop(handle, grace=_GRACE)
+        await self.executor.stop(handle, grace=self.grace)
 
     async def _record_end(self, ended: Ended, left: Leftovers) -> None:
         events = []

@@ -17,6 +17,7 @@ import datmo.aio
 import datmo.config
 import datmo.core.entity.snapshot
 import datmo.core.entity.task
+import datmo.engine.config
 import datmo.engine.environments
 import datmo.engine.log
 import datmo.engine.sessions
@@ -60,6 +61,7 @@ def test_the_names_of_the_async_api() -> None:
         "Project",
         "ReplayReport",
         "Session",
+        "SettingValue",
         "Snapshot",
         "Status",
         "Task",
@@ -129,6 +131,7 @@ def test_both_apis_have_the_same_methods_with_the_same_parameters() -> None:
         "snapshots": (datmo.engine.snapshots.Snapshots, datmo.snapshot.Snapshots),
         "tasks": (datmo.engine.tasks.Tasks, datmo.task.Tasks),
         "environments": (datmo.engine.environments.Environments, datmo.project.Environments),
+        "config": (datmo.engine.config.ProjectConfig, datmo.config.ProjectConfig),
         "log": (datmo.engine.log.Log, datmo.project.EventLog),
     }
     different = [

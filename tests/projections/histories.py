@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from datmo.core import project, session, snapshot, task
+from datmo.core import project, session, settings, snapshot, task
 from datmo.core.event import NewEvent
 
 PROJECT = "p" * 16
@@ -47,6 +47,11 @@ def delete_session(number: int, _: dict[str, Any]) -> list[NewEvent]:
 
 def describe_project(number: int, values: dict[str, Any]) -> list[NewEvent]:
     return project.describe({"id": PROJECT, "name": "x", "description": "y"}, f"iris {number}", str(values))
+
+
+def change_setting(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    name = f"setting.{number % 3}"
+    return settings.set_to({}, name, [values]) if values else settings.unset({name: "docker"}, name)
 
 
 def initialize_again(_: int, __: dict[str, Any]) -> list[NewEvent]:
@@ -175,6 +180,7 @@ COMMANDS = (
     select_session,
     delete_session,
     describe_project,
+    change_setting,
     initialize_again,
     create_task,
     start_task,
