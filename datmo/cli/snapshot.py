@@ -59,10 +59,10 @@ async def snapshot() -> None:
 @click.option("--filepaths", metavar="PATH", multiple=True, help="Keep this file or folder; may be repeated.")
 @click.option("--config", metavar="KEY:VALUE", multiple=True, help="A value of the configuration; may be repeated.")
 @click.option("--config-filename", metavar="NAME", help="Look for the configuration under this name.  [config.json]")
-@click.option("--config-filepath", metavar="FILE", help="Read the configuration from this JSON file.")
+@click.option("--config-filepath", metavar="FILE", help="Read the configuration from this JSON, YAML or TOML file.")
 @click.option("--stats", metavar="KEY:VALUE", multiple=True, help="A metric; may be repeated.")
 @click.option("--stats-filename", metavar="NAME", help="Look for the metrics under this name.  [stats.json]")
-@click.option("--stats-filepath", metavar="FILE", help="Read the metrics from this JSON file.")
+@click.option("--stats-filepath", metavar="FILE", help="Read the metrics from this JSON, YAML or TOML file.")
 async def create(**given: Any) -> None:
     """Create a snapshot of the project as it is, or of what a task ran and left."""
     _refuse_together(given)

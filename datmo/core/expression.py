@@ -1,4 +1,4 @@
-"""The language of `--where`: which snapshots or tasks are meant. Pure: it reads text, and answers for plain values.
+"""The language of `--where`: which snapshots or tasks are meant.
 
 ::
 
@@ -21,16 +21,14 @@
 
 from __future__ import annotations
 
-import math
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
 
 from datmo.core.event import microseconds
+from datmo.core.predicate import number_of
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
 __all__ = [
@@ -41,9 +39,6 @@ __all__ = [
     "Node",
     "Not",
     "Order",
-    "holds",
-    "lowered",
-    "number_of",
     "parse",
     "parse_order",
 ]
@@ -56,7 +51,6 @@ TEXT, TIME, NUMBER, VALUES = "text", "time", "number", "values"
 """What a field holds: a value of one kind, or (the last) a dict of values of any kind."""
 
 Literal = str | int | float | bool | None
-_INT64 = range(-(1 << 63), 1 << 63)
 _BLANK = re.compile(r"\s*")
 _STRING = r'"(?:[^"\\]|\\.)*"|' + r"'(?:[^'\\]|\\.)*'"
 _KEY = re.compile(rf"[^\W\d][\w-]*(?:\s*\.\s*(?:[\w-]+|{_STRING}))*", re.DOTALL)
@@ -67,14 +61,6 @@ _OPERATOR = re.compile(r"==|!=|<=|>=|<|>|~|contains(?![\w.-])")
 _WORDS = {"true": True, "false": False, "null": None}
 _KEYWORDS = {"and", "or", "not", "contains", *_WORDS}
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_ORDERED: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-}
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,72 +309,3 @@ def _number(text: str) -> int | float:
         found = number_of(int(text))
         return 0 if found is None else found
     return float(text)
-
-
-def number_of(value: Any) -> int | float | None:
-    """Return a value as the number that comparisons see: None for what is none, a float for what exceeds 64 bits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) or value in _INT64:
-        return value
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def lowered(text: str) -> str:
-    """Return text with ASCII letters in lower case, as SQLite's `lower` does."""
-    return text.translate(_LOWER)
-
-
-_MISSING = object()
-
-
-def holds(node: Node, values: Mapping[str, Any]) -> bool:
-    """Say whether an expression holds.
-
-    Parameters:
-        node: the expression.
-        values: the fields by their names; times in microseconds.
-    """
-    match node:
-        case AllOf(parts):
-            return all(holds(part, values) for part in parts)
-        case AnyOf(parts):
-            return any(holds(part, values) for part in parts)
-        case Not(part):
-            return not holds(part, values)
-        case Comparison(key, sign, value):
-            found = _find(key, values)
-            return found is not _MISSING and _compare(found, sign, value)
-
-
-def _find(key: Key, values: Mapping[str, Any]) -> Any:
-    found = values[key.field]
-    for part in key.path:
-        if not isinstance(found, Mapping) or part not in found:
-            return _MISSING
-        found = found[part]
-    return found
-
-
-def _compare(found: Any, sign: str, value: Literal) -> bool:
-    if sign == "!=":
-        return not _compare(found, "==", value)
-    if value is None or isinstance(value, bool):
-        return found is value
-    if isinstance(value, str):
-        if not isinstance(found, str) or not _is_valid(found):
-            return False
-        return lowered(value) in lowered(found) if sign == "~" else _ORDERED[sign](found, value)
-    number = number_of(found)
-    return number is not None and _ORDERED[sign](number, value)
-
-
-def _is_valid(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -69,9 +69,10 @@ class Snapshots:
             environment_definition: a definition file, relative to the project's root.
             file_collection_id: known files.
             filepaths: files and folders, relative to the working folder.
-            config, stats: values; by default `config.json` and `stats.json` are looked up.
+            config, stats: values; by default `config.json` and `stats.json` are looked up, or the same names with
+                `.yaml`, `.yml` or `.toml`, in this order.
             config_filename, stats_filename: another name to look up.
-            config_filepath, stats_filepath: a file that must exist.
+            config_filepath, stats_filepath: a file that must exist: JSON, YAML or TOML by its ending.
 
         Returns:
             The snapshot.
@@ -148,10 +149,12 @@ class Snapshots:
     async def _look_up(self, created: rules.SnapshotCreated, wanted: Wanted, paths: list[Path]) -> None:
         home = self._workspace.home
         found = await self._workspace.in_thread(lambda: find_values(wanted, home, paths))
+        for notice in found.notices:
+            self._workspace.notice(notice)
         if wanted.kind == "config":
-            created["config"], created["config_path"] = found
+            created["config"], created["config_path"] = found.values, found.path
         else:
-            created["stats"], created["stats_path"] = found
+            created["stats"], created["stats_path"] = found.values, found.path
 
     async def _environment(
         self, capturing: Capturing, given: str | None, definition: str | os.PathLike[str] | None

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from datmo.core.expression import DEEPEST, LONGEST, MOST_COMPARISONS, holds, parse, parse_order
+from datmo.core.expression import DEEPEST, LONGEST, MOST_COMPARISONS, parse, parse_order
+from datmo.core.predicate import holds
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
 FIELDS = {"label": "text", "created_at": "time", "duration": "number", "config": "values", "stats": "values"}

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datmo.core.expression import holds, parse
+from datmo.core.expression import parse
+from datmo.core.predicate import holds
 from datmo.eventlog.codec import encode
 from datmo.projections.selecting import Field, condition, order
 
