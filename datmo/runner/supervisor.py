@@ -83,6 +83,7 @@ class Supervisor:
     def __post_init__(self) -> None:
         self._before: Mapping[str, Stamp] = {}
         self._cursor = 0
+        self._mark = b""
         self._recorded = 0
         self._exact = True
         self._results = ResultLines()
@@ -247,7 +248,8 @@ class Supervisor:
         followed.set()
 
     async def _take(self, handle: Handle, *, follow: bool) -> None:
-        async with aclosing(self.executor.output(handle, self._cursor, follow=follow)) as chunks:
+        output = self.executor.output(handle, self._cursor, follow=follow, mark=self._mark)
+        async with aclosing(output) as chunks:
             async for chunk in chunks:
                 # Whole or not at all, so that the cursors here and in the log cannot part.
                 with anyio.CancelScope(shield=True):
@@ -262,7 +264,7 @@ class Supervisor:
             self._recorded += len(chunk.frames)
             if self._recorded >= limit:
                 await self.log.append(rules.limit_output(task_id, limit))
-        self._cursor = chunk.cursor
+        self._cursor, self._mark = chunk.cursor, chunk.mark
         self._results.feed(chunk.frames)
         if self.live is not None:
             for stream, data in split_frames(chunk.frames):

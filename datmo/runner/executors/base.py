@@ -97,12 +97,13 @@ class Chunk(NamedTuple):
     `frames` are whole frames (`datmo.core.frames`); `cursor` is where the next reading goes on: a count of
     records for a container, an offset in the keeper's file for a process. `exact` is False where the bytes
     may not be those that were written: an engine's record replaces what is not UTF-8, and cuts lines at 16 kB
-    even in the middle of a character.
+    even in the middle of a character. `mark`, where there is one, tells the executor what it gave last.
     """
 
     frames: bytes
     cursor: int
     exact: bool = True
+    mark: bytes = b""
 
 
 class Ended(NamedTuple):
@@ -138,10 +139,10 @@ class Executor(Protocol):
         """Return the handle of a task that was started by someone who died before recording it, or None."""
         ...
 
-    def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+    def output(self, handle: Handle, cursor: int, *, follow: bool, mark: bytes = b"") -> AsyncGenerator[Chunk, None]:
         """Yield the output from `cursor` on, in order, in bounded chunks; with `follow` until the task ends.
 
-        The caller always reads once more without `follow` after `wait` has returned.
+        The caller always reads once more without `follow` after `wait` has returned, giving the last chunk's mark.
         """
         ...
 

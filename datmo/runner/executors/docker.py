@@ -131,7 +131,9 @@ class DockerExecutor:
             for each in found
         ]
 
-    async def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+    async def output(
+        self, handle: Handle, cursor: int, *, follow: bool, mark: bytes = b""
+    ) -> AsyncGenerator[Chunk, None]:
         """Yield the output from record `cursor` on; with `follow`, until the container has ended.
 
         A connection that breaks is made again, for as long as that takes. Of a container that is gone there
@@ -141,10 +143,10 @@ class DockerExecutor:
         patience = Patience(self._outages)
         while True:
             try:
-                async with aclosing(read_output(self._engine, container, cursor, follow=follow)) as chunks:
+                async with aclosing(read_output(self._engine, container, cursor, follow=follow, mark=mark)) as chunks:
                     async for chunk in chunks:
                         patience.over()
-                        cursor = chunk.cursor
+                        cursor, mark = chunk.cursor, chunk.mark
                         yield chunk
                 patience.over()
                 return
