@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.snapshot import Snapshot as SnapshotEntity
+from datmo.core.entity_list import EntityList
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
@@ -127,6 +128,11 @@ class Snapshot:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html import snapshot_html
+
+        return snapshot_html(self._entity)
+
     def __str__(self) -> str:
         return str(self._entity)
 
@@ -201,7 +207,7 @@ class Snapshots:
             limit=limit,
             deleted=deleted,
         )
-        return [Snapshot(entity, self._home) for entity in found]
+        return EntityList(Snapshot(entity, self._home) for entity in found)
 
     def current(self) -> Snapshot | None:
         """Return the current snapshot, or None."""

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.task import Task as TaskEntity
+from datmo.core.entity_list import EntityList
 from datmo.core.options import TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.errors import InvalidArgumentType
@@ -187,6 +188,11 @@ class Task:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html import task_html
+
+        return task_html(self._now())
+
     def __str__(self) -> str:
         return str(self._entity)
 
@@ -238,7 +244,7 @@ class Tasks:
     ) -> list[Task]:
         """Return tasks, newest first where no other order is asked for."""
         found = portal.call(self._tasks.ls, session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
-        return [Task(entity, self._home) for entity in found]
+        return EntityList(Task(entity, self._home) for entity in found)
 
     def get(self, task: str) -> Task:
         """Return a task by id or unique prefix."""
@@ -266,7 +272,7 @@ class Tasks:
             executor=executor,
             options=options,
         )
-        return [Task(each, self._home) for each in ended]
+        return EntityList(Task(each, self._home) for each in ended)
 
     def inspect(self, task: str) -> dict[str, Any]:
         """Return everything that is known of a task, as plain values."""
@@ -278,15 +284,17 @@ class Tasks:
 
     def stop_all(self) -> list[Task]:
         """Stop all tasks of the project that have not ended, and return them as they ended."""
-        return [Task(ended, self._home) for ended in portal.call(self._tasks.stop_all)]
+        return EntityList(Task(ended, self._home) for ended in portal.call(self._tasks.stop_all))
 
     def wait(self, *tasks: str) -> list[Task]:
         """Return when tasks have ended, as they ended."""
-        return [Task(ended, self._home) for ended in portal.call(self._tasks.wait, *tasks)]
+        return EntityList(Task(ended, self._home) for ended in portal.call(self._tasks.wait, *tasks))
 
     def recover(self, *, stay: bool = True, give_up: bool = False) -> list[Task]:
         """Take over the tasks whose supervisor was killed, and finish them as they should have been."""
-        return [Task(ended, self._home) for ended in portal.call(self._tasks.recover, stay=stay, give_up=give_up)]
+        return EntityList(
+            Task(ended, self._home) for ended in portal.call(self._tasks.recover, stay=stay, give_up=give_up)
+        )
 
     def follow(
         self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True

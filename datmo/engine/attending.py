@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from datmo.core.entity_list import EntityList
 from datmo.core.task import ENDED
 from datmo.engine.entities import Task
 from datmo.engine.workspace import Workspace
@@ -20,7 +21,7 @@ async def tasks_of(workspace: Workspace, rows: Sequence[Row]) -> list[Task]:
     """Return tasks as entities, which know whether anybody attends them."""
     alone = await unattended(workspace, rows)
     model_id = workspace.project_id
-    return [Task.of(tasks.entity(row, model_id, unattended=row["id"] in alone), workspace) for row in rows]
+    return EntityList(Task.of(tasks.entity(row, model_id, unattended=row["id"] in alone), workspace) for row in rows)
 
 
 async def unattended(workspace: Workspace, rows: Iterable[Row]) -> set[str]:

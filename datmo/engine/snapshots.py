@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from datmo.core import snapshot as rules
 from datmo.core.differences import Difference
+from datmo.core.entity_list import EntityList
 from datmo.core.event import NewEvent
 from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
@@ -239,7 +240,7 @@ class Snapshots:
                 connection, session_id=session, text=filter, where=where, sort=sort, limit=limit, deleted=deleted
             )
         )
-        return Listing([self._entity(row) for row in rows], total)
+        return Listing(EntityList(self._entity(row) for row in rows), total)
 
     async def update(
         self,

@@ -74,5 +74,10 @@ class Task:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html import task_html
+
+        return task_html(self)
+
     def __str__(self) -> str:
         return f"Task {self.id}\n  session_id: {self.session_id}\n  command: {self.command}"
