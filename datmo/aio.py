@@ -30,6 +30,7 @@ from datmo.engine.log import AsOf
 from datmo.engine.project import Project, Status, cleanup, init
 from datmo.engine.project import open_project as open  # noqa: A004  # the name that people type: datmo.open()
 from datmo.engine.tasks import TaskUpdate
+from datmo.engine.verifying import SnapshotProblem, SnapshotReport
 from datmo.eventlog.verify import LogReport, Problem
 from datmo.projections.views import ReplayReport
 
@@ -48,6 +49,8 @@ __all__ = [
     "Session",
     "SettingValue",
     "Snapshot",
+    "SnapshotProblem",
+    "SnapshotReport",
     "Status",
     "Task",
     "TaskOptions",

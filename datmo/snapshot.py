@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from datmo.project import open as open_project
 if TYPE_CHECKING:
     from datmo.core.differences import Difference
     from datmo.engine import project as engine
+    from datmo.engine.verifying import SnapshotReport
 
 __all__ = ["Snapshot", "Snapshots", "create", "delete", "diff", "ls", "undelete", "update"]
 
@@ -244,6 +245,10 @@ class Snapshots:
     def undelete(self, snapshot: str) -> Snapshot:
         """Bring a deleted snapshot back."""
         return Snapshot(portal.call(self._snapshots.undelete, snapshot), self._home)
+
+    def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
+        """Check that snapshots can be brought back; all where none is given."""
+        return portal.call(self._snapshots.verify, *snapshots, progress=progress)
 
     def diff(self, first: str, second: str) -> Difference:
         """Return what differs between two snapshots: config, stats, files, environment and code."""

@@ -21,14 +21,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import Any
 
 from datmo.core.event import microseconds
-from datmo.core.predicate import number_of
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Node",
     "Not",
     "Order",
+    "number_of",
     "parse",
     "parse_order",
 ]
@@ -51,6 +53,7 @@ TEXT, TIME, NUMBER, VALUES = "text", "time", "number", "values"
 """What a field holds: a value of one kind, or (the last) a dict of values of any kind."""
 
 Literal = str | int | float | bool | None
+_INT64 = range(-(1 << 63), 1 << 63)
 _BLANK = re.compile(r"\s*")
 _STRING = r'"(?:[^"\\]|\\.)*"|' + r"'(?:[^'\\]|\\.)*'"
 _KEY = re.compile(rf"[^\W\d][\w-]*(?:\s*\.\s*(?:[\w-]+|{_STRING}))*", re.DOTALL)
@@ -309,3 +312,15 @@ def _number(text: str) -> int | float:
         found = number_of(int(text))
         return 0 if found is None else found
     return float(text)
+
+
+def number_of(value: Any) -> int | float | None:
+    """Return a value as the number that comparisons see: None for what is none, a float for what exceeds 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) or value in _INT64:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

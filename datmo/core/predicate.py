@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from datmo.core.expression import Key, Literal, Node
+from datmo.core.expression import AllOf, AnyOf, Comparison, Key, Literal, Node, Not, number_of
 
-__all__ = ["holds", "lowered", "number_of"]
+__all__ = ["holds", "lowered"]
 
-_INT64 = range(-(1 << 63), 1 << 63)
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -21,18 +18,6 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
 }
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-
-
-def number_of(value: Any) -> int | float | None:
-    """Return a value as the number that comparisons see: None for what is none, a float for what exceeds 64 bits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) or value in _INT64:
-        return value
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 def lowered(text: str) -> str:
@@ -50,8 +35,6 @@ def holds(node: Node, values: Mapping[str, Any]) -> bool:
         node: the expression.
         values: the fields by their names; times in microseconds.
     """
-    from datmo.core.expression import AllOf, AnyOf, Comparison, Not
-
     match node:
         case AllOf(parts):
             return all(holds(part, values) for part in parts)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core import snapshot as rules
 from datmo.core.differences import Difference
@@ -18,6 +18,9 @@ from datmo.engine.values import Wanted, find_values
 from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.projections import snapshots as view
+
+if TYPE_CHECKING:
+    from datmo.engine.verifying import SnapshotReport
 
 __all__ = ["Listing", "Snapshots"]
 
@@ -312,6 +315,29 @@ class Snapshots:
 
         rows = [await self._workspace.snapshot(each) for each in (first, second)]
         return await compare(self._workspace, *rows)
+
+    async def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
+        """Check that snapshots can be brought back: the hash of every object, and that git has all of their code.
+
+        Parameters:
+            snapshots: their ids, labels or unique prefixes of their ids; all where none is given.
+            progress: called with the number of bytes that were read since the last call, from a worker thread.
+
+        Returns:
+            A report; `ok` says whether nothing is wrong, `problems` name what is missing or damaged.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits one of them, or several do.
+        """
+        from datmo.engine.verifying import verify_snapshots
+
+        if snapshots:
+            rows = [await self._workspace.snapshot(each) for each in dict.fromkeys(snapshots)]
+        else:
+            rows, _ = await self._workspace.query(
+                lambda connection: view.ls(connection, session_id=None, text=None, limit=None)
+            )
+        return await verify_snapshots(self._workspace, rows, progress)
 
     async def _change(self, snapshot_id: str, events: list[NewEvent]) -> Snapshot:
         workspace = self._workspace

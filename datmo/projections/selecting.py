@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from datmo.core.expression import AllOf, AnyOf, Comparison, Key, Node, Not, parse, parse_order
-from datmo.core.predicate import lowered, number_of
+from datmo.core.expression import AllOf, AnyOf, Comparison, Key, Node, Not, number_of, parse, parse_order
+from datmo.core.predicate import lowered
 from datmo.eventlog.codec import decode, encode
 
 __all__ = ["COMMON", "Field", "Order", "Selected", "condition", "order"]

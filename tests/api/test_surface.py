@@ -63,6 +63,8 @@ def test_the_names_of_the_async_api() -> None:
         "Session",
         "SettingValue",
         "Snapshot",
+        "SnapshotProblem",
+        "SnapshotReport",
         "Status",
         "Task",
         "TaskOptions",

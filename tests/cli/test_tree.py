@@ -39,6 +39,7 @@ TREE = {
     "snapshot diff": {"ID_1", "ID_2", "--code", "--stat", "--format"},
     "snapshot update": {"ID", "--message", "-m", "--label", "-l", "--config", "--stats"},
     "snapshot delete": {"ID", "--id"},
+    "snapshot verify": {"ID...", "--all", "-a", "--format"},
     "snapshot undelete": {"ID"},
     "snapshot inspect": {"ID", "--format"},
     "task run": {
