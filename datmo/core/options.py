@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
-__all__ = ["CODE_AT", "Limits", "TaskOptions", "looks_secret"]
+__all__ = ["CODE_AT", "Limits", "TaskOptions", "code_place", "looks_secret"]
 
 CODE_AT = "/home"
 """Where the code is in a container, unless it is said otherwise."""
@@ -108,7 +108,7 @@ class Limits(NamedTuple):
         given = TaskOptions() if options is None else options
         if not isinstance(given, TaskOptions):
             raise InvalidArgumentType(f"options are TaskOptions, not {given!r}")
-        code_at, workdir = _workdir(given.workdir)
+        code_at, workdir = code_place(given.workdir)
         return cls(
             data=_data(given.data),
             gpus=None if given.gpus is None else _gpus(given.gpus),
@@ -230,8 +230,12 @@ def _user(given: Any) -> str:
     return str(given)
 
 
-def _workdir(given: Any) -> tuple[str, str]:
-    """Return where the code is in a container, and where in it the command starts."""
+def code_place(given: Any) -> tuple[str, str]:
+    """Return where the code is in a container, and where in it the command starts.
+
+    Raises:
+        InvalidArgument: it cannot be there.
+    """
     if given is None:
         return CODE_AT, ""
     if not isinstance(given, str | os.PathLike) or "\0" in os.fspath(given) or not os.fspath(given):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypedDict
 
 from datmo.core.event import Event, NewEvent
+from datmo.core.options import CODE_AT, code_place
 from datmo.errors import InvalidArgument
 
 __all__ = [
@@ -92,6 +93,14 @@ def _read_seconds(given: Any) -> float | None:
     return float(given) if type(given) in (int, float) and 0 < given < 1e7 else None
 
 
+def _read_place(given: Any) -> str | None:
+    try:
+        place, inside = code_place(given)
+    except InvalidArgument:
+        return None
+    return None if inside else place
+
+
 _SIZE_KIND = Kind("a size such as 500m or 2g", _read_size, _show_size)
 _SECONDS_KIND = Kind("a time such as 30s or 2m", _read_seconds, lambda value: f"{value:g}s")
 
@@ -151,6 +160,12 @@ SETTINGS: dict[str, Setting] = {
         Setting("output.limit", _SIZE_KIND, 1 << 30, "how much of a task's output is recorded"),
         Setting("stop.grace", _SECONDS_KIND, 10.0, "how long a task that is stopped may take to end by itself"),
         Setting("code.size_limit", _SIZE_KIND, 50 << 20, "files that are larger are kept apart from git"),
+        Setting(
+            "container.code",
+            Kind("an absolute path outside /task and /data, such as /code", _read_place),
+            CODE_AT,
+            "where a container has the code, for images that need their own /home",
+        ),
         Setting(
             "verbosity",
             _choice("quiet", "normal", "verbose"),

@@ -10,6 +10,7 @@ import anyio
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
+from datmo.core.options import CODE_AT, Limits
 from datmo.core.placement import Placement, place
 from datmo.core.sweep import variables
 from datmo.engine.building import Place, image_for, interpreter_for
@@ -147,11 +148,18 @@ class Running:
     async def _make_ready(self, placement: Placement, environment: Row, code_id: str) -> Place:
         if placement.executor == "docker":
             await self.record_captures()
-            docker, code_at = await self._executors.docker(), self._order.limits.code_at
-            return await image_for(self._workspace, docker, environment, code_id, code_at)
+            docker, limits = await self._executors.docker(), self._limits(in_container=True)
+            return await image_for(self._workspace, docker, environment, code_id, limits.code_at)
         if environment["kind"] not in ("interpreter", "dockerfile"):
             await self.record_captures()
         return await interpreter_for(self._workspace, environment)
+
+    def _limits(self, *, in_container: bool) -> Limits:
+        """Return what the order says, and where it says nothing of the place of the code, what the settings say."""
+        limits = self._order.limits
+        if not in_container or limits.code_at != CODE_AT:
+            return limits
+        return limits._replace(code_at=self._workspace.settings["container.code"])
 
     async def record_captures(self) -> None:
         """Record what was captured before something is made of it, where it is new."""
@@ -189,7 +197,7 @@ class Running:
             options={
                 "gpu": order.gpu,
                 "ports": list(map(_port_text, order.ports)),
-                **order.limits.recorded(),
+                **self._limits(in_container=prepared.place.image is not None).recorded(),
                 **({"data": prepared.data} if prepared.data else {}),
                 # Whoever finishes the task in our place gives its files back by a container of this image.
                 **({"image": prepared.place.image} if prepared.place.image else {}),
@@ -198,7 +206,10 @@ class Running:
         return rules.create(self._task_id, created)
 
     def _spec(self, ready: Place, gpus: str | None, data: Mapping[str, Mapping[str, Any]]) -> RunSpec:
-        folder, limits = self._workspace.tasks_folder / self._task_id, self._order.limits
+        folder, limits = (
+            self._workspace.tasks_folder / self._task_id,
+            self._limits(in_container=ready.image is not None),
+        )
         return RunSpec(
             task_id=self._task_id,
             argv=tuple(self._order.argv),

@@ -75,7 +75,7 @@ async def test_they_are_there_when_the_project_is_opened_again(face: Face, proje
     [
         ("executor", "auto", "auto"), ("jobs", "12", 12), ("output.limit", "1.5k", 1536),
         ("output.limit", "2 GiB", 2 << 30), ("output.limit", 10, 10), ("stop.grace", "1m", 60.0),
-        ("stop.grace", 2.5, 2.5), ("code.size_limit", "1t", 1 << 40),
+        ("container.code", "/code/", "/code"), ("stop.grace", 2.5, 2.5), ("code.size_limit", "1t", 1 << 40),
     ],
 )  # fmt: skip
 async def test_values_have_types(project: Any, key: str, given: Any, value: Any) -> None:
@@ -90,7 +90,8 @@ async def test_values_have_types(project: Any, key: str, given: Any, value: Any)
     [
         ("executor", "slurm"), ("executor", None), ("jobs", 0), ("jobs", "-1"), ("jobs", True), ("jobs", "many"),
         ("output.limit", "much"), ("output.limit", -1), ("output.limit", ""), ("stop.grace", 0), ("stop.grace", "1y"),
-        ("verbosity", "loud"), ("verbosity", 3),
+        ("container.code", "code"), ("container.code", "/task/x"), ("container.code", "/"), ("verbosity", "loud"),
+        ("verbosity", 3),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_is_refused_by_name_and_changes_nothing(project: Any, key: str, given: Any) -> None:
@@ -182,6 +183,18 @@ async def test_how_long_a_task_that_is_stopped_may_take(face: Face, home: Path) 
         ended = await project.tasks.stop(running.ids[0])
     assert ended.status == "STOPPED"
     assert ended.exit_code == 128 + 9
+
+
+async def test_where_a_container_has_the_code(face: Face, project: Any, home: Path, base_image: str) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\n")
+    await project.config.set("container.code", "/code")
+    try:
+        task = await project.tasks.run(["sh", "-c", "pwd; ls"])
+        assert (await face.logs(task)).split() == ["/code", "Dockerfile", "train.py"]
+        as_a_process = await project.tasks.run("true", executor="process")
+        assert as_a_process.status == "SUCCESS"
+    finally:
+        await face.cleanup(home)
 
 
 async def test_how_many_run_at_a_time(project: Any) -> None:
