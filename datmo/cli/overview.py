@@ -39,6 +39,9 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
     },
     "Datmo itself": {
         "config": Entry("datmo.cli.config:config", "settings of the project and your own: get, set, unset, ls"),
+        "completion": Entry(
+            "datmo.cli.completion:completion", "let bash, zsh or fish complete commands, ids and labels"
+        ),
         "version": Entry("datmo.cli.project:version", "show the version"),
     },
 }

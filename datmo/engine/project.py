@@ -20,12 +20,13 @@ from datmo.engine.config import ProjectConfig
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
 from datmo.engine.environments import Environments
 from datmo.engine.executors import Executors
+from datmo.engine.finding import FOLDER, find_home
 from datmo.engine.log import Log
 from datmo.engine.sessions import Sessions
 from datmo.engine.sharing import claim
 from datmo.engine.snapshots import Snapshots
 from datmo.engine.tasks import Tasks
-from datmo.engine.workspace import FOLDER, Workspace, checked_text, command, find_home
+from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import Conflict, InvalidArgument, ProjectError, ProjectNotFound
 from datmo.eventlog.log import EventLog
 from datmo.projections import config as config_view

@@ -15,6 +15,7 @@ import anyio.to_thread
 from datmo.capture.ahead import AheadRepository, taken
 from datmo.core.ids import new_id
 from datmo.core.settings import Settings
+from datmo.engine.finding import FOLDER
 from datmo.errors import EntityNotFound, InvalidArgument, InvalidArgumentType, ProjectNotFound
 from datmo.eventlog.log import EventLog, correlation
 from datmo.projections import project, search, sessions, snapshots, tasks
@@ -24,24 +25,9 @@ if TYPE_CHECKING:
     from datmo.capture.code import CodeRepository
     from datmo.objects.store import ObjectStore
 
-__all__ = ["FOLDER", "Workspace", "checked_text", "command", "find_home", "find_session"]
+__all__ = ["Workspace", "checked_text", "command", "find_session"]
 
 T = TypeVar("T")
-
-FOLDER = ".datmo"
-"""The folder in a project's root that holds everything of ours."""
-
-
-def find_home(start: Path) -> Path:
-    """Return the nearest folder at or above one that holds a project.
-
-    Raises:
-        ProjectNotFound: there is none.
-    """
-    for folder in (start, *start.parents):
-        if (folder / FOLDER / "log.db").is_file():
-            return folder
-    raise ProjectNotFound(f"no project at {start} or above it", hint="`datmo init` makes one")
 
 
 class Workspace:

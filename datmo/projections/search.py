@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from datmo.core.ids import SHOWN
 from datmo.errors import AmbiguousId, EntityNotFound, InvalidArgument
 from datmo.projections.projection import Projection, Row
 from datmo.projections.sessions import VISIBLE
@@ -17,6 +18,8 @@ __all__ = ["listing", "resolve"]
 
 _MOST_CANDIDATES = 5
 _AT_ONCE = 500
+_LOOKED_THROUGH = 1000
+"""Entities among which one is looked for that was perhaps meant."""
 
 
 def resolve(
@@ -60,10 +63,29 @@ def resolve(
     )
     candidates = labelled or found
     if not candidates:
-        raise EntityNotFound(kind, given, hint=f"`datmo {kind} ls` shows the ids")
+        alike = _alike(connection, projection, given, there)
+        hint = f"did you mean `{alike}`?" if alike else f"`datmo {kind} ls` shows the ids"
+        raise EntityNotFound(kind, given, hint=hint)
     if len(candidates) > 1:
         raise AmbiguousId(kind, given, [row["id"] for row in candidates[:_MOST_CANDIDATES]])
     return candidates[0]
+
+
+def _alike(connection: sqlite3.Connection, projection: Projection, given: str, conditions: str) -> str | None:
+    """Return the label, the name, or the beginning of an id, that was perhaps meant; None where none is near."""
+    from difflib import get_close_matches  # for an error only
+
+    order = "position" if "position" in projection.columns else "created_at"
+    named = [name for name in ("label", "name") if name in projection.columns]
+    rows = connection.execute(
+        f"SELECT id{''.join(f', {name}' for name in named)} FROM {projection.table} WHERE 1{conditions}"
+        f" ORDER BY {order} DESC LIMIT {_LOOKED_THROUGH}"
+    ).fetchall()
+    words = [word for row in rows for word in row[1:] if word]
+    # As many characters of an id as were given; of fewer than four any would be near.
+    words += [row[0][: len(given)] for row in rows] if len(given) >= SHOWN else []
+    found = get_close_matches(given, words, n=1, cutoff=0.7)
+    return str(found[0]) if found else None
 
 
 def _conditions(projection: Projection, *, deleted: bool) -> str:

@@ -53,6 +53,7 @@ TREE = {
     "task wait": {"ID..."},
     "task recover": {"--no-wait", "--give-up"},
     "task ls": {"--session-id", "--filter", "--where", "--sort", "--limit", "--format"},
+    "completion": {"SHELL"},
     "config get": {"KEY", "--format"},
     "config set": {"KEY", "VALUE", "--user"},
     "config unset": {"KEY", "--user"},
