@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -16,16 +17,10 @@ from datmo.core.ids import new_id
 from datmo.core.settings import Settings
 from datmo.engine import user_settings
 from datmo.engine.attending import tasks_of
-from datmo.engine.config import ProjectConfig
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
-from datmo.engine.environments import Environments
 from datmo.engine.executors import Executors
 from datmo.engine.finding import FOLDER, find_home
-from datmo.engine.log import Log
-from datmo.engine.sessions import Sessions
 from datmo.engine.sharing import claim
-from datmo.engine.snapshots import Snapshots
-from datmo.engine.tasks import Tasks
 from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import Conflict, InvalidArgument, ProjectError, ProjectNotFound
 from datmo.eventlog.log import EventLog
@@ -37,6 +32,12 @@ from datmo.runner.folders import remove_tree
 
 if TYPE_CHECKING:
     from datmo.engine.cleaning import Cleaning
+    from datmo.engine.config import ProjectConfig
+    from datmo.engine.environments import Environments
+    from datmo.engine.log import Log
+    from datmo.engine.sessions import Sessions
+    from datmo.engine.snapshots import Snapshots
+    from datmo.engine.tasks import Tasks
 
 __all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "task_of"]
 
@@ -70,22 +71,55 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
 
 
 class Project:
-    """An open project. Made by `open_project`; everything on it is awaited.
-
-    Attributes:
-        sessions, snapshots, tasks, environments, log: what the project has.
-        config: its settings.
-    """
+    """An open project. Made by `open_project`; everything on it is awaited."""
 
     def __init__(self, workspace: Workspace, stack: AsyncExitStack) -> None:
         self._workspace = workspace
         self._executors = Executors(workspace, stack)
-        self.sessions: Sessions = Sessions(workspace)
-        self.snapshots: Snapshots = Snapshots(workspace)
-        self.tasks: Tasks = Tasks(workspace, self._executors)
-        self.environments: Environments = Environments(workspace)
-        self.log: Log = Log(workspace)
-        self.config: ProjectConfig = ProjectConfig(workspace)
+
+    # Each room is loaded when it is entered: a command needs one or two of them.
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Its sessions."""
+        from datmo.engine.sessions import Sessions
+
+        return Sessions(self._workspace)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Its snapshots."""
+        from datmo.engine.snapshots import Snapshots
+
+        return Snapshots(self._workspace)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """Its tasks."""
+        from datmo.engine.tasks import Tasks
+
+        return Tasks(self._workspace, self._executors)
+
+    @cached_property
+    def environments(self) -> Environments:
+        """Its environments."""
+        from datmo.engine.environments import Environments
+
+        return Environments(self._workspace)
+
+    @cached_property
+    def log(self) -> Log:
+        """Its event log."""
+        from datmo.engine.log import Log
+
+        return Log(self._workspace)
+
+    @cached_property
+    def config(self) -> ProjectConfig:
+        """Its settings."""
+        from datmo.engine.config import ProjectConfig
+
+        return ProjectConfig(self._workspace)
 
     @property
     def id(self) -> str:

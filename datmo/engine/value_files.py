@@ -8,7 +8,6 @@ values only: a file can neither name a class nor grow without end by repeating i
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
@@ -62,6 +61,8 @@ def _load(form: str, data: bytes) -> Any:
     if form == "JSON":
         return json.loads(data)
     if form == "TOML":
+        import tomllib
+
         return tomllib.loads(data.decode())
     try:
         from ruamel.yaml import YAML
