@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def differences(room: str, engine: type, facade: type) -> Iterator[tuple[str, st
 
 def public(room: type) -> Iterator[tuple[str, Any]]:
     for name, value in vars(room).items():
-        if not name.startswith("_"):
+        if not name.startswith("_") and not isinstance(value, cached_property):  # rooms, which are compared themselves
             yield name, value.fget if isinstance(value, property) else value
 
 
