@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from datmo.eventlog.verify import LogReport
     from datmo.projections.views import ReplayReport
     from datmo.snapshot import Snapshot, Snapshots
-    from datmo.task import Task, Tasks
+    from datmo.task import Task
+    from datmo.tasks import Tasks
 
 __all__ = ["Project", "cleanup", "init", "open"]
 
@@ -46,7 +47,7 @@ class Project:
     def __init__(self, project: engine.Project) -> None:
         from datmo.config import ProjectConfig
         from datmo.snapshot import Snapshots
-        from datmo.task import Tasks
+        from datmo.tasks import Tasks
 
         self._project = project
         self.sessions: Sessions = Sessions(project)

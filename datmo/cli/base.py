@@ -24,6 +24,7 @@ __all__ = [
     "exclusive",
     "format_option",
     "limit_option",
+    "named_session",
     "one_name",
     "opened",
     "session_filter",
@@ -145,6 +146,23 @@ async def opened() -> AsyncIterator[Project]:
         with suppress(InvalidArgument):  # `datmo config ls` names what is wrong
             terminal.set_verbosity(await project.config.get("verbosity"))
         yield project
+
+
+async def named_session(project: Project, options: dict[str, Any]) -> None:
+    """Put the session that `--session` names in the place of `--session-id`; where there is none of that name, make it.
+
+    Parameters:
+        project: the project.
+        options: a command's, of which `session` is taken.
+    """
+    name = options.pop("session")
+    if name is None:
+        return
+    from datmo.errors import Refused
+
+    with suppress(Refused):  # somebody was quicker, or it is there
+        await project.sessions.create(name, current=False)
+    options["session_id"] = next(each.id for each in await project.sessions.ls() if each.name == name)
 
 
 def format_option(people: str = "table", *, csv: bool = False) -> Callable[[F], F]:

@@ -12,8 +12,10 @@ from datmo.cli.base import (
     Command,
     Group,
     effective_limit,
+    exclusive,
     format_option,
     limit_option,
+    named_session,
     opened,
     session_filter,
     sort_option,
@@ -22,6 +24,7 @@ from datmo.cli.base import (
 from datmo.cli.table import Column, table
 from datmo.cli.task_control import COMMANDS, end_words
 from datmo.cli.task_options import run_options, taken_options
+from datmo.cli.task_sweep import SweepOptions, specs_of, sweep_options
 from datmo.cli.terminal import ReaderGone, colourful, hint, put, put_bytes, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
 
@@ -73,6 +76,7 @@ class RunCommand(Command):
         'datmo task run --gpu -p 8888:8888 "python serve.py"',
         'datmo task run --data ~/iris --mem-limit 2g --env API_KEY --timeout 1h "python train.py"',
         'datmo task run -j 4 "python train.py --lr {lr} --seed {seed}" --grid lr=0.1,0.01 --grid seed=0..3',
+        'datmo task run "python train.py" --from points.csv --retries 2 --fail-fast --rank results.accuracy',
     ],
 )
 @click.argument("commands", metavar="CMD", nargs=-1)
@@ -80,44 +84,37 @@ class RunCommand(Command):
 @click.option("--ports", "-p", metavar="HOST:CONTAINER", multiple=True, help="Open a port; may be repeated.")
 @click.option("--environment-def", "-e", "env", metavar="FILE", help="Run in the environment that this file defines.")
 @click.option("--session-id", metavar="SESSION", help="The session that it belongs to.  [default: the current one]")
+@click.option("--session", metavar="NAME", help="The same by its name; it is made where there is none.")
 @click.option("--name", help="A name for the task.")
 @click.option("--executor", type=click.Choice(["docker", "process"]), help="Where.  [default: by the environment]")
 @run_options
-@click.option(
-    "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="How many at a time.  [default: processors]"
-)
-@click.option(
-    "--grid",
-    metavar="NAME=VALUES",
-    multiple=True,
-    help="Run for each value, such as lr=0.1,0.01 or seed=0..3; repeated: for each combination. {NAME} in a command "
-    "stands for it.",
-)
-@click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Run each so many times.")
+@sweep_options
+@format_option("text")
 @click.pass_context
 async def run(
     ctx: click.Context,
     /,
     commands: tuple[str, ...],
-    jobs: int | None,
-    grid: tuple[str, ...],
-    repeat: int,
+    form: str,
     **options: Any,
 ) -> int:
     """Run a command in the project's environment, to its end; or several, so many at a time.
 
     CMD is one whole command, in quotes; or put `--` before its words. It runs on exactly the code that is here now, in
-    a checkout of its own. The exit code is the command's own; of several tasks, 1 where one of them failed.
+    a checkout of its own. The exit code is the command's own; of several tasks, 1 where one of them failed. `--format
+    json` writes every event of the tasks as it happens, one JSON document a line.
     """
     from datmo.engine.edge import single_error
     from datmo.errors import DatmoError
 
     given = _commands(ctx, commands)
-    options["options"] = taken_options(options)
     try:
         with single_error():
-            if len(given) > 1 or grid or repeat > 1:
-                return await _run_many(ctx, given, (jobs, grid, repeat), options)
+            options["options"] = taken_options(options)
+            sweep = SweepOptions.taken(options)
+            exclusive(session=options["session"], session_id=options["session_id"])
+            if len(given) > 1 or sweep.many or form == "json":
+                return await _run_many(ctx, given, sweep, form, options)
             return await _run_one(given[0], options)
     except DatmoError as error:
         from datmo.cli.failures import report
@@ -129,15 +126,16 @@ async def run(
 async def _run_many(
     ctx: click.Context,
     commands: Sequence[str | list[str]],
-    sweep: tuple[int | None, tuple[str, ...], int],
+    sweep: SweepOptions,
+    form: str,
     options: dict[str, Any],
 ) -> int:
-    from datmo.cli.task_many import run_many, specs_of
+    from datmo.cli.task_many import run_many
 
-    jobs, grid, repeat = sweep
+    specs = await specs_of(commands, sweep, options.pop("name"))
     if options.pop("ports"):
         raise click.UsageError("several tasks cannot have one port: --ports goes with one command", ctx)
-    return await run_many(specs_of(commands, grid, repeat, options.pop("name")), jobs, options)
+    return await run_many(specs, sweep, form, options)
 
 
 async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
@@ -147,6 +145,7 @@ async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
     async with opened() as project, anyio.create_task_group() as workers:
         workers.start_soon(output.say_when_stopped, name="word of a stop")
         try:
+            await named_session(project, options)
             ended = await project.tasks.run(command, live=output.take, **options)
         except anyio.get_cancelled_exc_class():
             say("stopped; `datmo task ls` shows it")

@@ -17,6 +17,7 @@ from datmo.core.ids import short
 from datmo.core.options import CODE_AT
 from datmo.engine.attending import unattended
 from datmo.engine.executors import Executors
+from datmo.engine.queueing import end_abandoned
 from datmo.engine.workspace import Workspace
 from datmo.errors import DatmoError, EngineUnreachable, RunnerError
 from datmo.projections import tasks
@@ -77,15 +78,29 @@ class Recovering:
             EngineUnreachable: only where `strict`.
         """
         finished: list[str] = []
+        orphans = await self.orphans(only)
+        if any(tasks.queue_of(row) for row in orphans):
+            orphans, never_started = await self._without_waiting(orphans)
+            finished += [task_id for task_id in never_started if only is None or task_id in only]
 
         async def one(row: Row) -> None:
             if await self._take(row, stay=stay, give_up=give_up, strict=strict):
                 finished.append(row["id"])
 
         async with anyio.create_task_group() as workers:
-            for row in await self.orphans(only):
+            for row in orphans:
                 workers.start_soon(one, row, name=f"recovery of task {row['id']}")
         return finished
+
+    async def _without_waiting(self, orphans: list[Row]) -> tuple[list[Row], list[str]]:
+        """End the tasks whose turn never came; returns the other orphans, and the ids of those that were ended here."""
+        ended = await end_abandoned(self._workspace)
+        if ended:
+            self._workspace.notice(
+                f"{len(ended)} tasks that waited were never started: whoever had queued them was killed"
+            )
+        begun = await anyio.to_thread.run_sync(_names, self._workspace.tasks_folder)
+        return [row for row in orphans if tasks.queue_of(row) is None or row["id"] in begun], ended
 
     async def tidy(self) -> None:
         """Remove what killed supervisors left of tasks that have ended, or were never recorded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
@@ -56,13 +57,22 @@ class Running:
         executors: where tasks run.
         order: what is asked for.
         task_id: the new task's id.
+        marks: what its record says beside the order: the queue that it waits in, which task it repeats.
     """
 
-    def __init__(self, workspace: Workspace, executors: Executors, order: Order, task_id: str) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        executors: Executors,
+        order: Order,
+        task_id: str,
+        marks: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._workspace = workspace
         self._executors = executors
         self._order = order
         self._task_id = task_id
+        self._marks = marks
         self._capturing = Capturing(workspace)
 
     async def run(self, live: Live | None) -> None:
@@ -70,13 +80,16 @@ class Running:
         prepared = await self.prepare()
         await self.run_prepared(prepared, self.say(prepared), live)
 
-    async def run_prepared(self, prepared: Prepared, notices: Sequence[str], live: Live | None) -> None:
+    async def run_prepared(
+        self, prepared: Prepared, notices: Sequence[str], live: Live | None, *, queued: bool = False
+    ) -> None:
         """Run what was made ready, here or for another task of the same sweep, to its end.
 
         Parameters:
             prepared: what `prepare` gave.
             notices: what was said of it.
             live: awaited with each part of the output.
+            queued: it is recorded already.
         """
         # Making ready may have taken minutes: in a session that was deleted meanwhile the task would never be seen.
         await self._workspace.session(prepared.session_id)
@@ -88,7 +101,7 @@ class Running:
                 executor=await self._executors.get(prepared.placement.executor),
                 spec=spec,
                 runs_on=prepared.place.described,
-                created=(*self._capturing.events, self._created(prepared)),
+                created=() if queued else (*self._capturing.events, self.created(prepared)),
                 check_out=lambda: _check_out(workspace, spec, prepared.code_id),
                 live=live,
                 notices=notices,
@@ -182,7 +195,8 @@ class Running:
             self._workspace.notice(line)
         return said
 
-    def _created(self, prepared: Prepared) -> NewEvent:
+    def created(self, prepared: Prepared) -> NewEvent:
+        """Return the event that says what is going to be run."""
         order = self._order
         created = rules.TaskCreated(
             session_id=prepared.session_id,
@@ -198,6 +212,7 @@ class Running:
                 "gpu": order.gpu,
                 "ports": list(map(_port_text, order.ports)),
                 **self._limits(in_container=prepared.place.image is not None).recorded(),
+                **self._marks,
                 **({"data": prepared.data} if prepared.data else {}),
                 # Whoever finishes the task in our place gives its files back by a container of this image.
                 **({"image": prepared.place.image} if prepared.place.image else {}),

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterable,
     AsyncIterator,
-    Awaitable,
-    Callable,
     Iterable,
     Sequence,
 )
@@ -26,6 +23,7 @@ from datmo.engine.edge import single_error
 from datmo.engine.entities import Task
 from datmo.engine.executors import Executors
 from datmo.engine.recovering import Recovering
+from datmo.engine.running_tasks import RunningTasks
 from datmo.engine.workspace import Workspace
 from datmo.engine.workspace import command as one_command
 from datmo.errors import EntityNotFound
@@ -44,24 +42,6 @@ class TasksPage(NamedTuple):
 
     entities: list[Task]
     total: int
-
-
-class RunningTasks:
-    """Tasks under way, as `Tasks.start` gives them.
-
-    Attributes:
-        ids: their ids, in the order in which they were given.
-    """
-
-    def __init__(self, ids: list[str], ended: AsyncIterable[str], load: Callable[[str], Awaitable[Task]]) -> None:
-        self.ids: list[str] = ids
-        self._ended = ended
-        self._load = load
-
-    async def finished(self) -> AsyncIterator[Task]:
-        """Yield each task as it ends."""
-        async for task_id in self._ended:
-            yield await self._load(task_id)
 
 
 class Tasks:
@@ -140,6 +120,8 @@ class Tasks:
         specs: Iterable[TaskSpec | str | Sequence[str]],
         *,
         limit: int | None = None,
+        retries: int = 0,
+        max_failures: int | None = None,
         env: str | os.PathLike[str] | None = None,
         gpu: bool = False,
         session_id: str | None = None,
@@ -149,8 +131,8 @@ class Tasks:
     ) -> AsyncIterator[RunningTasks]:
         """Run many tasks, so many at a time, as an async context manager; leaving the block stops what still runs.
 
-        Code and environment are captured once, and made ready once. A task is recorded when its turn comes: of those
-        that still wait, a crash leaves nothing.
+        Code and environment are captured once, and made ready once. All tasks are recorded before the first one starts;
+        one that never does ends STOPPED, with the reason.
 
         ```python
         async with project.tasks.start(specs, limit=8) as running:
@@ -161,6 +143,9 @@ class Tasks:
         Parameters:
             specs: what is run: `TaskSpec`, or commands as for `run`.
             limit: how many at a time; by default what the setting `jobs` says, or as many as there are processors.
+            retries: how often a task that fails is run again; each attempt is a task of its own, whose `retry_of` names
+                the first. A command that is not there is not tried again.
+            max_failures: after so many tasks that failed, the last attempt too, the others are stopped.
             env, gpu, session_id, executor, options: as for `run`, for all of them.
             live: awaited with a task's id, a stream and a part of the output, once it is recorded.
 
@@ -170,9 +155,12 @@ class Tasks:
         """
         from datmo.engine.ordering import Order
         from datmo.engine.running import Running
-        from datmo.engine.starting import checked_limit, start_all
+        from datmo.engine.starting import Plan, Sweep, start_all
 
-        limits = Limits.of(options)
+        limits, plan = (
+            Limits.of(options),
+            Plan.of(self._workspace.settings["jobs"] if limit is None else limit, retries, max_failures),
+        )
         orders = [
             Order.of(
                 spec.command,
@@ -187,21 +175,18 @@ class Tasks:
             )
             for spec in (each if isinstance(each, TaskSpec) else TaskSpec(each) for each in specs)
         ]
-        at_a_time = checked_limit(self._workspace.settings["jobs"] if limit is None else limit)
+        sweep = Sweep(self._workspace, partial(Running, self._workspace, self._executors), orders, plan, live)
         with one_command(), single_error():
-            async with (
-                self._recovering.beside(),
-                start_all(
-                    partial(Running, self._workspace, self._executors), orders, limit=at_a_time, live=live
-                ) as many,
-            ):
-                yield RunningTasks(many.ids, many.ended, self._entity)
+            async with self._recovering.beside(), start_all(sweep):
+                yield RunningTasks(self._workspace, sweep, self._attendance, self._entity)
 
     async def map(
         self,
         specs: Iterable[TaskSpec | str | Sequence[str]],
         *,
         limit: int | None = None,
+        retries: int = 0,
+        max_failures: int | None = None,
         env: str | os.PathLike[str] | None = None,
         gpu: bool = False,
         session_id: str | None = None,
@@ -211,11 +196,14 @@ class Tasks:
     ) -> list[Task]:
         """Run many tasks to their ends, so many at a time, and return them in the order in which they were given.
 
-        See `start` for the parameters and errors. Cancelling the caller stops what runs.
+        See `start` for the parameters and errors. Of one that was tried again it is the last attempt. Cancelling the
+        caller stops what runs.
         """
         async with self.start(
             specs,
             limit=limit,
+            retries=retries,
+            max_failures=max_failures,
             env=env,
             gpu=gpu,
             session_id=session_id,
@@ -223,7 +211,7 @@ class Tasks:
             options=options,
             live=live,
         ) as running:
-            ended = {task.id: task async for task in running.finished()}
+            ended = {task.retry_of or task.id: task async for task in running.finished()}
         return [ended[task_id] for task_id in running.ids]
 
     async def ls(

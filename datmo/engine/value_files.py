@@ -15,7 +15,7 @@ from typing import Any
 
 from datmo.errors import DatmoError, InvalidArgument
 
-__all__ = ["ENDINGS", "YamlMissing", "read_values"]
+__all__ = ["ENDINGS", "YamlMissing", "read_document", "read_values"]
 
 ENDINGS = (".json", ".yaml", ".yml", ".toml")
 """In the order in which they go before one another, where several files are there."""
@@ -41,8 +41,7 @@ def read_values(kind: str, path: Path) -> dict[str, Any]:
         InvalidArgument: it cannot be read, or holds no names with values.
         YamlMissing: it is YAML, and there is nothing to read it with.
     """
-    ending = path.suffix.lower()
-    form = "YAML" if ending in (".yaml", ".yml") else "TOML" if ending == ".toml" else "JSON"
+    form = _form(path)
     try:
         values = _load(form, path.read_bytes())
         if not isinstance(values, dict):
@@ -55,6 +54,21 @@ def read_values(kind: str, path: Path) -> dict[str, Any]:
         problem = " ".join(str(error).split())
         raise InvalidArgument(f"the {kind} cannot be read from {path}: {problem}") from error
     return plain
+
+
+def read_document(path: Path) -> Any:
+    """Return what a file holds, as values such as JSON has.
+
+    Raises:
+        OSError, ValueError, RecursionError: it cannot be read.
+        YamlMissing: as for `read_values`.
+    """
+    return _Plain().of(_load(_form(path), path.read_bytes()), 0)
+
+
+def _form(path: Path) -> str:
+    ending = path.suffix.lower()
+    return "YAML" if ending in (".yaml", ".yml") else "TOML" if ending == ".toml" else "JSON"
 
 
 def _load(form: str, data: bytes) -> Any:

@@ -56,6 +56,11 @@ class Workspace:
         """Where each task has its folder while it is under way."""
         return self.folder / "tasks"
 
+    @property
+    def queues_folder(self) -> Path:
+        """Where each process that has tasks waiting holds a lock."""
+        return self.folder / "queues"
+
     @cached_property
     def store(self) -> ObjectStore:
         """The content store; imported when it is first needed, off the path of reading commands."""

@@ -14,7 +14,7 @@ from datmo.projections.search import listing
 if TYPE_CHECKING:
     from datmo.projections.selecting import Field
 
-__all__ = ["TASKS", "entity", "ls", "output_positions", "unfinished"]
+__all__ = ["TASKS", "entity", "ls", "output_positions", "queue_of", "unfinished"]
 
 TASKS = Projection(
     table="task",
@@ -105,6 +105,12 @@ def unfinished(connection: sqlite3.Connection, session_id: str | None = None) ->
     return [row for row in rows if session_id is None or row["session_id"] == session_id]
 
 
+def queue_of(row: Row) -> str | None:
+    """Return the queue in which a task waits for its turn; None where it is in none, or its turn has come."""
+    queue: str | None = row["options"].get("queue") if row["status"] == "CREATED" else None
+    return queue
+
+
 def output_positions(connection: sqlite3.Connection, task_id: str) -> list[int]:
     """Return the positions of a task's output events, in order; their payloads are the record."""
     return [
@@ -129,6 +135,8 @@ def entity(row: Row, model_id: str, *, unattended: bool = False) -> Task:
     return Task(
         **values,
         model_id=model_id,
+        retry_of=row["options"].get("retry_of"),
+        rerun_of=row["options"].get("rerun_of"),
         results=row["results"],
         config=row["config"],
         notices=tuple(row["notices"]),

@@ -58,7 +58,7 @@ class Supervisor:
         executor: where the task runs.
         spec: what is run.
         runs_on: the image or interpreter, for the record.
-        created: `task.created`, with what it names and is not yet recorded.
+        created: `task.created`, with what it names and is not yet recorded; empty where all of it is.
         check_out: makes the task's folders and returns the stamps of its checkout; runs in a thread.
         live: called with output as it comes.
         notices: what was already said to the user about this run; what the run itself gives is added.
@@ -189,7 +189,8 @@ class Supervisor:
 
     async def _supervise(self) -> None:
         try:
-            await self.log.append(*self.created)
+            if self.created:
+                await self.log.append(*self.created)
         except DatmoError:
             await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, self.spec.folder))
             raise

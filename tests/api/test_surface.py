@@ -28,11 +28,12 @@ import datmo.project
 import datmo.session
 import datmo.snapshot
 import datmo.task
+import datmo.tasks
 from tests.api.processes import output
 
 ONLY_ASYNC = {
     ("tasks", "run", "live"),  # awaited with each part of the output
-    ("tasks", "start"),  # a block in which tasks are awaited as they end
+    ("tasks", "start", "live"),
     ("tasks", "map", "live"),
     ("snapshots", "page"),  # what the command line's tables are made of
     ("tasks", "page"),
@@ -132,7 +133,7 @@ def test_both_apis_have_the_same_methods_with_the_same_parameters() -> None:
         "project": (datmo.aio.Project, datmo.Project),
         "sessions": (datmo.engine.sessions.Sessions, datmo.project.Sessions),
         "snapshots": (datmo.engine.snapshots.Snapshots, datmo.snapshot.Snapshots),
-        "tasks": (datmo.engine.tasks.Tasks, datmo.task.Tasks),
+        "tasks": (datmo.engine.tasks.Tasks, datmo.tasks.Tasks),
         "environments": (datmo.engine.environments.Environments, datmo.project.Environments),
         "config": (datmo.engine.config.ProjectConfig, datmo.config.ProjectConfig),
         "log": (datmo.engine.log.Log, datmo.project.EventLog),
@@ -152,8 +153,8 @@ def test_the_functions_have_all_parameters_of_the_methods() -> None:
     for function, method in (
         (datmo.snapshot.create, datmo.snapshot.Snapshots.create),
         (datmo.snapshot.ls, datmo.snapshot.Snapshots.ls),
-        (datmo.task.run, datmo.task.Tasks.run),
-        (datmo.task.ls, datmo.task.Tasks.ls),
+        (datmo.task.run, datmo.tasks.Tasks.run),
+        (datmo.task.ls, datmo.tasks.Tasks.ls),
     ):
         names = set(inspect.signature(function).parameters) - {"home"}
         assert names == set(inspect.signature(method).parameters) - {"self"}

@@ -45,7 +45,8 @@ TREE = {
     "task run": {
         "CMD", "--gpu", "--ports", "-p", "--environment-def", "-e", "--session-id", "--name", "--executor",
         "--gpus", "--data", "--mem-limit", "--cpus", "--env", "--network", "--user", "--workdir", "--timeout",
-        "--jobs", "-j", "--grid", "--repeat",
+        "--jobs", "-j", "--grid", "--from", "--repeat", "--retries", "--max-failures", "--fail-fast", "--rank",
+        "--session", "--format",
     },
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
     "task inspect": {"ID", "--format"},
