@@ -21,6 +21,7 @@ from __future__ import annotations
 from datmo.core.differences import Difference
 from datmo.core.entity.environment import Environment
 from datmo.core.entity.session import Session
+from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
 from datmo.core.event import Appended, Event, Expected, NewEvent
 from datmo.core.options import TaskOptions
 from datmo.core.settings import SettingValue
@@ -39,12 +40,15 @@ __all__ = [
     "AsOf",
     "Difference",
     "Environment",
+    "EnvironmentDifference",
+    "EnvironmentInUse",
     "Event",
     "Expected",
     "LogReport",
     "NewEvent",
     "Problem",
     "Project",
+    "Proposal",
     "ReplayReport",
     "Session",
     "SettingValue",

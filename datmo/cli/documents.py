@@ -15,6 +15,7 @@ from datmo.cli.terminal import put_json
 from datmo.cli.words import exact
 
 if TYPE_CHECKING:
+    from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
     from datmo.core.entity.snapshot import Snapshot
     from datmo.core.entity.task import Task
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["entity", "event", "line", "put_document", "put_list", "stream_list", "update"]
 
 
-def entity(each: Session | Snapshot | Task, **more: Any) -> dict[str, Any]:
-    """Return a session, a snapshot or a task: all its attributes by their names.
+def entity(each: Environment | Session | Snapshot | Task, **more: Any) -> dict[str, Any]:
+    """Return an environment, a session, a snapshot or a task: all its attributes by their names.
 
     Parameters:
         each: the entity.

@@ -32,6 +32,9 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
     },
     "Work that is recorded": {
         "task": Entry("datmo.cli.task:task", "run commands in the project's environment: run, ls, logs, stop"),
+        "environment": Entry(
+            "datmo.cli.environment:environment", "what tasks run in: setup, create, ls, inspect, diff, delete"
+        ),
         "snapshot": Entry("datmo.cli.snapshot:snapshot", "keep code, environment, files, config and stats together"),
     },
     "What happened": {
@@ -83,7 +86,7 @@ def page(width: int) -> str:
     )
     for title, group in GROUPS.items():
         lines += ["", f"{title}:"]
-        lines += [line for name, entry in group.items() for line in _pair(name, entry.help, 10, width)]
+        lines += [line for name, entry in group.items() for line in _pair(name, entry.help, 12, width)]
     lines += ["", "Examples:", *(line for text, what in _EXAMPLES for line in _example(text, what, width))]
     lines += ["", "Options:", *_pair("-h, --help", "show this page; `datmo COMMAND --help` shows more", 12, width)]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from datmo.cli.words import ago, amount, clean, exact, size, value
 if TYPE_CHECKING:
     from datmo.core.event import Event
 
-__all__ = ["event_page", "snapshot_page", "task_page"]
+__all__ = ["environment_page", "event_page", "snapshot_page", "task_page"]
 
 _NAMES = 12
 
@@ -67,6 +67,29 @@ def task_page(found: Mapping[str, Any]) -> str:
     if files["id"]:
         lines.append(_line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"))
         lines += _beside(f"{clean(each['path'])}  {size(each['size'])}" for each in files["files"])
+    return "".join(f"{line}\n" for line in lines)
+
+
+def environment_page(found: Mapping[str, Any]) -> str:
+    """Return what is known of an environment, as `project.environments.inspect` gives it."""
+    hardware = found["hardware"]
+    gpus = ", ".join(clean(str(each)) for each in hardware.get("gpus") or ()) or "none"
+    lines = [
+        _line("environment", found["id"]),
+        _line("kind", found["kind"]),
+        _line("definition", clean(found["described"])),
+        *_beside(clean(name) for name in found["files"]),
+        _line("platform", " ".join(clean(str(each)) for each in found["platform"].values())),
+        _line("captured on", f"{hardware.get('cpus')} processors, {size(hardware.get('memory') or 0)}, GPUs: {gpus}"),
+        _line("created", f"{exact(found['created_at'])} ({ago(found['created_at'])})"),
+        _line("used by", f"{amount(found['tasks'], 'task')}, {amount(found['snapshots'], 'snapshot')}"),
+        _line("built", "" if found["builds"] else "no"),
+        *_beside(
+            f"{key[:12]}  {build['image_id'] or 'a virtual environment'}" for key, build in found["builds"].items()
+        ),
+        _line("packages", str(len(found["packages"])) if found["packages"] else "not known"),
+        *_beside(clean(package) for package in found["packages"]),
+    ]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from datmo.core.event import Event
 
@@ -44,13 +44,17 @@ class EnvironmentCreated(TypedDict):
 
 
 class EnvironmentBuilt(TypedDict):
-    """Data of `environment.built`, `.build_started` (the key alone) and `.build_failed` (with the reason)."""
+    """Data of `environment.built`, `.build_started` (the key alone) and `.build_failed` (with the reason).
+
+    `packages` are those that a virtual environment has, `name==version`.
+    """
 
     key: str
     image_id: str | None
     base_image_id: str | None
     seconds: float
     reason: str | None
+    packages: NotRequired[list[str]]
 
 
 class FilesStored(TypedDict):
@@ -72,11 +76,16 @@ def evolve_environment(state: State | None, event: Event) -> State | None:
     """Fold one event into an environment's row."""
     match event.type:
         case "environment.created" if state is None:
-            return {**event.data, "id": event.entity_id, "builds": {}, "created_at": event.recorded_us}
+            return {**event.data, "id": event.entity_id, "builds": {}, "created_at": event.recorded_us, "deleted": 0}
+        case "environment.created" if state and state["deleted"]:
+            return {**state, "deleted": 0}
+        case "environment.deleted" if state:
+            return {**state, "builds": {}, "deleted": 1}
         case "environment.built" if state:
             data = event.data
             build = {"image_id": data["image_id"], "base_image_id": data["base_image_id"], "seconds": data["seconds"]}
-            return {**state, "builds": {**state["builds"], data["key"]: build}}
+            packages = data.get("packages") or state["packages"]
+            return {**state, "builds": {**state["builds"], data["key"]: build}, "packages": packages}
     return state
 
 

@@ -24,6 +24,7 @@ CURRENT: dict[str, int] = dict.fromkeys(
         "environment.build_started",
         "environment.built",
         "environment.build_failed",
+        "environment.deleted",
         "code.captured",
         "files.stored",
         "snapshot.created",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datmo.capture.image import BuildContext, CodeFile
     from datmo.runner.executors.docker import DockerExecutor
 
-__all__ = ["Place", "image_for", "interpreter_for"]
+__all__ = ["Place", "image_for", "image_tag", "interpreter_for", "remove_interpreter"]
 
 
 class Place(NamedTuple):
@@ -58,7 +58,7 @@ async def image_for(
         BuildFailed: the engine could not build it; the last lines of its output are in `output`.
     """
     plan = await workspace.in_thread(lambda: _plan(workspace, environment, code_id))
-    tag = f"datmo/{workspace.project_id}:{plan.key[:32]}"
+    tag = image_tag(workspace, plan.key)
     known = await docker.images.info(tag)
     if known is not None:
         for notice in known.notices(code_at):
@@ -85,6 +85,11 @@ async def image_for(
     return Place(f"a container of image {short(plan.key, 7)} (built)", image=tag)
 
 
+def image_tag(workspace: Workspace, key: str) -> str:
+    """Return the name of the image that was built for a key."""
+    return f"datmo/{workspace.project_id}:{key[:32]}"
+
+
 async def interpreter_for(workspace: Workspace, environment: Row) -> Place:
     """Return the interpreter of an environment: a cached virtual environment, or the running Python itself.
 
@@ -94,6 +99,7 @@ async def interpreter_for(workspace: Workspace, environment: Row) -> Place:
     """
     if environment["kind"] in ("interpreter", "dockerfile"):
         return Place(f"this Python {sys.version.split()[0]}", binaries=(Path(sys.executable).parent,))
+    from datmo.capture.machine import packages_of
     from datmo.runner.venv import ensure_venv
 
     definition = await workspace.in_thread(lambda: _definition(workspace, environment))
@@ -109,9 +115,21 @@ async def interpreter_for(workspace: Workspace, environment: Row) -> Place:
         )
         raise
     if found.built:
-        await workspace.log.append(NewEvent(stream, "environment.built", _build("venv", None, None, began, None)))
+        built = _build("venv", None, None, began, None)
+        built["packages"] = await workspace.in_thread(lambda: list(packages_of(found.python)))
+        await workspace.log.append(NewEvent(stream, "environment.built", built))
     state = "built" if found.built else "cached"
     return Place(f"a virtual environment ({state})", binaries=(found.bin,))
+
+
+async def remove_interpreter(workspace: Workspace, environment: Row) -> None:
+    """Remove the virtual environment of an environment, where there is one."""
+    if environment["kind"] in ("interpreter", "dockerfile"):
+        return
+    from datmo.runner.venv import remove_venv
+
+    definition = await workspace.in_thread(lambda: _definition(workspace, environment))
+    await remove_venv(workspace.folder / "environments", _capture(environment), definition)
 
 
 def _build(key: str, image_id: str | None, base_id: str | None, began: float, reason: str | None) -> EnvironmentBuilt:

@@ -105,7 +105,7 @@ class Project:
         """Its environments."""
         from datmo.engine.environments import Environments
 
-        return Environments(self._workspace)
+        return Environments(self._workspace, self._executors)
 
     @cached_property
     def log(self) -> Log:

@@ -54,6 +54,12 @@ TREE = {
     "task wait": {"ID..."},
     "task recover": {"--no-wait", "--give-up"},
     "task ls": {"--session-id", "--filter", "--where", "--sort", "--limit", "--format"},
+    "environment setup": {"--dockerfile", "--write"},
+    "environment create": {"--environment-def", "--executor", "--no-build"},
+    "environment ls": {"--format"},
+    "environment inspect": {"ID", "--format"},
+    "environment diff": {"ID_1", "ID_2", "--format"},
+    "environment delete": {"ID"},
     "completion": {"SHELL"},
     "config get": {"KEY", "--format"},
     "config set": {"KEY", "VALUE", "--user"},
@@ -103,7 +109,7 @@ async def test_every_command_has_an_example_that_calls_it() -> None:
 
 
 @pytest.mark.parametrize("flag", sorted(HELP))
-@pytest.mark.parametrize("path", ["", "session", "snapshot", "task", "log", "config", *TREE])
+@pytest.mark.parametrize("path", ["", "session", "snapshot", "task", "log", "config", "environment", *TREE])
 async def test_help_is_on_standard_output_everywhere(run: Datmo, path: str, flag: str) -> None:
     done = await run(*path.split(), flag)
     assert (done.code, done.err) == (0, "")
@@ -112,7 +118,7 @@ async def test_help_is_on_standard_output_everywhere(run: Datmo, path: str, flag
         assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", done.out), name
 
 
-@pytest.mark.parametrize("group", ["session", "snapshot", "task", "log", "config"])
+@pytest.mark.parametrize("group", ["session", "snapshot", "task", "log", "config", "environment"])
 async def test_the_page_of_a_group_says_in_whole_sentences_what_its_commands_do(run: Datmo, group: str) -> None:
     listed = " ".join((await run(group, "--help")).out.partition("Commands:")[2].split())
     for path, command in (await commands()).items():

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from datmo.core import project, session, settings, snapshot, task
+from datmo.core import environment, project, session, settings, snapshot, task
 from datmo.core.event import NewEvent
 
 PROJECT = "p" * 16
@@ -138,7 +138,7 @@ def change_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
 
 def capture(number: int, values: dict[str, Any]) -> list[NewEvent]:
     code = {"tree": "t" * 40, "base": None, "large": [["w.bin", "o" * 64, 9, 420]], "own_repository": True}
-    environment: dict[str, Any] = {
+    described: dict[str, Any] = {
         "kind": "dockerfile",
         "described": "Dockerfile, FROM python:3.11-slim",
         "definition": "Dockerfile",
@@ -150,7 +150,7 @@ def capture(number: int, values: dict[str, Any]) -> list[NewEvent]:
     }
     return [
         NewEvent(f"code/{entity('code', number)}", "code.captured", {**code, "notices": []}),
-        NewEvent(f"environment/{entity('environment', number)}", "environment.created", environment),
+        NewEvent(f"environment/{entity('environment', number)}", "environment.created", described),
         NewEvent(f"files/{entity('files', number)}", "files.stored", {"count": 3, "size": 4096}),
     ]
 
@@ -165,6 +165,10 @@ def build(number: int, values: dict[str, Any]) -> list[NewEvent]:
         if values
         else NewEvent(stream, "environment.built", built),
     ]
+
+
+def delete_environment(number: int, _: dict[str, Any]) -> list[NewEvent]:
+    return environment.delete({"id": entity("environment", number)}, ())
 
 
 def own_events(number: int, values: dict[str, Any]) -> list[NewEvent]:
@@ -192,6 +196,7 @@ COMMANDS = (
     change_snapshot,
     capture,
     build,
+    delete_environment,
     own_events,
 )
 HISTORIES = st.lists(
