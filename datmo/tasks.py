@@ -39,9 +39,9 @@ class RunningTasks:
         for ended in portal.each(self._running.finished()):
             yield Task(ended, self._home)
 
-    def events(self) -> Iterator[TaskUpdate]:
-        """Yield what happens to the tasks, with their output, as it happens, until the last one has ended."""
-        return portal.each(self._running.events())
+    def events(self, *, output: bool = True) -> Iterator[TaskUpdate]:
+        """Yield what happens to the tasks, with what they print, as it happens, until the last one has ended."""
+        return portal.each(self._running.events(output=output))
 
 
 class Tasks:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from datmo.cli.base import named_session, opened
 from datmo.cli.task_control import end_words
-from datmo.cli.terminal import ReaderGone, colourful, hint, paint, put_bytes, put_json, say, width
+from datmo.cli.terminal import ReaderGone, colourful, hint, interactive_display, paint, put_bytes, put_json, say, width
 from datmo.cli.words import Shortened, duration, value, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from datmo.cli.task_live import View
     from datmo.cli.task_sweep import SweepOptions
     from datmo.core.entity.task import Task
     from datmo.core.expression import Order
@@ -25,6 +26,7 @@ __all__ = ["run_many"]
 _SOME_FAILED = 1
 _OUR_FAILURE = 125
 _MOST_ROWS = 50
+_STDERR = 2
 
 
 async def run_many(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, options: dict[str, Any]) -> int:
@@ -43,17 +45,17 @@ async def run_many(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, op
         stopping = _Stopping()
         workers.start_soon(stopping.say_when_stopped, name="word of a stop")
         await named_session(project, options)
-        lines = _Lines() if form == "text" else None
+        show = _Show() if form == "text" else None
         async with project.tasks.start(
             specs,
             limit=sweep.jobs,
             retries=sweep.retries,
             max_failures=sweep.max_failures,
-            live=None if lines is None else lines.take,
+            live=None if show is None else show.take,
             **options,
         ) as running:
-            if lines is not None:
-                ended = await _show_ends(running, lines)
+            if show is not None:
+                ended = await show.to_the_end(running)
             else:
                 async with anyio.create_task_group() as tellers:
                     tellers.start_soon(_tell, running, name="events as JSON")
@@ -61,20 +63,6 @@ async def run_many(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, op
         stopping.over = True
         workers.cancel_scope.cancel()
     return _summary(ended, sweep.rank, form)
-
-
-async def _show_ends(running: RunningTasks, lines: _Lines) -> list[Task]:
-    ended: list[Task] = []
-    ids = Shortened(running.ids)
-    lines.shortened = ids
-    async for task in running.finished():
-        await lines.close(task.id)
-        ended.append(task)
-        again = f" (tried again as {ids(task.id)})" if task.retry_of else ""
-        words = end_words(ids(task.retry_of or task.id) + again, task, config=True)
-        say(f"{len(ended)}/{len(running.ids)}  {words}")
-    await lines.close_all()
-    return ended
 
 
 async def _tell(running: RunningTasks) -> None:
@@ -148,14 +136,64 @@ class _Stopping:
                 say("\nstopping the tasks in order; Ctrl-C once more leaves at once")
 
 
+class _Show:
+    """Shows what tasks print and how they end: on a terminal their state, elsewhere every line."""
+
+    def __init__(self) -> None:
+        self._live = interactive_display()
+        self._view: View | None = None
+        # What they print is on the screen by its last line alone; into a file or a pipe it goes all the same.
+        self._lines = None if self._live and sys.stdout.isatty() else _Lines(only_stdout=self._live)
+
+    async def take(self, task_id: str, stream: int, data: bytes) -> None:
+        """Hear what a task prints."""
+        if self._view is not None:
+            await self._view.take(task_id, stream, data)
+        if self._lines is not None:
+            await self._lines.take(task_id, stream, data)
+
+    async def to_the_end(self, running: RunningTasks) -> list[Task]:
+        """Show tasks until all have ended, and return them."""
+        if self._lines is not None:
+            self._lines.shortened = Shortened(running.ids)
+        if not self._live:
+            return await self._ends(running)
+        from datmo.cli.task_live import View, shown_live
+
+        self._view = View(running.ids)
+        async with shown_live(running, self._view):
+            return await self._ends(running)
+
+    async def _ends(self, running: RunningTasks) -> list[Task]:
+        ended: list[Task] = []
+        ids = Shortened(running.ids)
+        async for task in running.finished():
+            if self._lines is not None:
+                await self._lines.close(task.id)
+            ended.append(task)
+            if self._view is not None:
+                self._view.done = len(ended)
+            again = f" (tried again as {ids(task.id)})" if task.retry_of else ""
+            words = end_words(ids(task.retry_of or task.id) + again, task, config=True)
+            say(f"{len(ended)}/{len(running.ids)}  {words}")
+        if self._lines is not None:
+            await self._lines.close_all()
+        return ended
+
+
 class _Lines:
-    """Shows whole lines of many tasks, each behind the id of its task."""
+    """Shows whole lines of many tasks, each behind the id of its task.
+
+    Parameters:
+        only_stdout: what they print on standard error is left out.
+    """
 
     _LONGEST = 1 << 16
 
-    def __init__(self) -> None:
+    def __init__(self, *, only_stdout: bool = False) -> None:
         import anyio
 
+        self._only_stdout = only_stdout
         self._writing = anyio.Lock()
         self._unfinished: dict[tuple[str, int], bytes] = {}
         self._gone: set[int] = set()
@@ -164,6 +202,8 @@ class _Lines:
 
     async def take(self, task_id: str, stream: int, data: bytes) -> None:
         """Show the lines that some more output finishes; a very long one is shown as far as it has come."""
+        if stream == _STDERR and self._only_stdout:
+            return
         pending = self._unfinished.get((task_id, stream), b"") + data
         end = pending.rfind(b"\n") + 1 or (len(pending) if len(pending) > self._LONGEST else 0)
         self._unfinished[task_id, stream] = pending[end:]
@@ -182,7 +222,7 @@ class _Lines:
             await self.close(task_id)
 
     async def _put(self, task_id: str, stream: int, lines: bytes) -> None:
-        target = sys.stderr if stream == 2 else sys.stdout
+        target = sys.stderr if stream == _STDERR else sys.stdout
         name = task_id if self.shortened is None else self.shortened(task_id)
         front = paint(f"{name} |", "cyan", target).encode() + b" "
         shown = b"".join(front + line + b"\n" for line in lines.removesuffix(b"\n").split(b"\n"))

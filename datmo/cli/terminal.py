@@ -18,6 +18,7 @@ __all__ = [
     "colourful",
     "hint",
     "interactive",
+    "interactive_display",
     "notice",
     "paint",
     "put",
@@ -151,6 +152,11 @@ async def ask(question: str) -> str:
 def interactive() -> bool:
     """Say whether somebody is there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def interactive_display() -> bool:
+    """Say whether standard error is a terminal that can be drawn on, and more than errors shall be said."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and _Verbosity.level != "quiet"
 
 
 def width(stream: TextIO | None = None) -> int | None:

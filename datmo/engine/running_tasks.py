@@ -40,18 +40,25 @@ class RunningTasks:
         async for task_id in self._sweep.ended:
             yield await self._load(task_id)
 
-    async def events(self) -> AsyncGenerator[TaskUpdate, None]:
-        """Yield what happens to the tasks, with their output, as it happens, until the last one has ended."""
+    async def events(self, *, output: bool = True) -> AsyncGenerator[TaskUpdate, None]:
+        """Yield what happens to the tasks, as it happens, until the last one has ended.
+
+        Parameters:
+            output: with what they print; False spares reading it.
+        """
         position = self._sweep.queue.position
         following = self._workspace.log.follow(after=position, types=["task.*"])
         async with aclosing(following) as events:  # type: ignore[type-var]
             while (event := await self._next(events)) is not None:
                 position = event.position
                 if event.entity_id in self._sweep.all_ids:
-                    yield await self._attendance.update(event)
+                    yield await self._update(event, output=output)
         async for event in self._workspace.log.read(after=position, types=["task.*"]):
             if event.entity_id in self._sweep.all_ids:
-                yield await self._attendance.update(event)
+                yield await self._update(event, output=output)
+
+    async def _update(self, event: Event, *, output: bool) -> TaskUpdate:
+        return await self._attendance.update(event) if output else TaskUpdate(event, ())
 
     async def _next(self, events: AsyncIterator[Event]) -> Event | None:
         """Return the next event; None once nothing runs any more, though there may be more to read."""
