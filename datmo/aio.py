@@ -18,6 +18,7 @@ anyio.run(main)
 
 from __future__ import annotations
 
+from datmo.core.collecting import Collection
 from datmo.core.differences import Difference
 from datmo.core.entity.environment import Environment
 from datmo.core.entity.session import Session
@@ -38,6 +39,7 @@ from datmo.projections.views import ReplayReport
 __all__ = [
     "Appended",
     "AsOf",
+    "Collection",
     "Difference",
     "Environment",
     "EnvironmentDifference",

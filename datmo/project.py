@@ -14,6 +14,7 @@ from datmo.core.event import EXPECTATIONS, Expected
 
 if TYPE_CHECKING:
     from datmo.config import ProjectConfig
+    from datmo.core.collecting import Collection
     from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
     from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
@@ -83,6 +84,10 @@ class Project:
             found["snapshot"] = Snapshot(found["snapshot"], self.home)
         found["running"] = [Task(task, self.home) for task in found["running"]]
         return Status(**found)
+
+    def gc(self, *, dry_run: bool = False) -> Collection:
+        """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""
+        return portal.call(self._project.gc, dry_run=dry_run)
 
     def cleanup_plan(self) -> list[str]:
         """Return what `cleanup` would remove, a line each."""

@@ -14,10 +14,10 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import pygit2
 
@@ -34,12 +34,19 @@ from datmo.capture.code_tree import FOLDER, SUBMODULE, changed_tree, find, walk
 from datmo.errors import CodeError
 from datmo.objects.store import ObjectStore
 
-__all__ = ["SIZE_LIMIT", "CodeCapture", "CodeRepository"]
+__all__ = ["SIZE_LIMIT", "CodeCapture", "CodeGarbage", "CodeRepository"]
 
 SIZE_LIMIT = 50 << 20
 """Files above this size go to the object store unless HEAD has them."""
 
 _HASH = re.compile(r"[0-9a-f]{40}")
+
+
+class CodeGarbage(NamedTuple):
+    """Code that is not needed: how many refs keep it, and about how many bytes of it are ours to free."""
+
+    refs: int
+    size: int
 
 
 class CodeRepository:
@@ -204,6 +211,36 @@ class CodeRepository:
         repositories = self._repositories()
         whole: set[bytes] = set()
         return [code_id for code_id in code_ids if not any(_is_whole(git, code_id, whole) for git in repositories)]
+
+    def garbage(self, needed: Collection[str]) -> CodeGarbage:
+        """What code is kept that is not needed.
+
+        Parameters:
+            needed: the ids of the code that is needed.
+        """
+        from datmo.capture.code_collect import garbage_size, unneeded_refs
+
+        refs, size = 0, 0
+        for repository in self._repositories():
+            names = unneeded_refs(repository, self._project_id, needed)
+            refs += len(names)
+            size += garbage_size(repository, names) if self._is_datmos(repository) else 0
+        return CodeGarbage(refs, size)
+
+    def collect(self, needed: Collection[str]) -> CodeGarbage:
+        """Give up all code but what is needed: its refs, and what of it lies in the repository in `.datmo/`."""
+        from datmo.capture.code_collect import collect_objects, collect_refs, unneeded_refs
+
+        refs, size = 0, 0
+        for repository in self._repositories():
+            names = unneeded_refs(repository, self._project_id, needed)
+            collect_refs(repository, names)
+            refs += len(names)
+            size += collect_objects(repository) if self._is_datmos(repository) else 0
+        return CodeGarbage(refs, size)
+
+    def _is_datmos(self, repository: Repository) -> bool:
+        return repository.folder.resolve().is_relative_to(self._datmo_dir.resolve())
 
     def refs(self) -> list[str]:
         """The refs of this project in the user's repository, sorted."""

@@ -66,10 +66,10 @@ class FilesStored(TypedDict):
 
 def evolve_code(state: State | None, event: Event) -> State | None:
     """Fold one event into a captured code's row."""
-    if event.type == "code.captured" and state is None:
+    if event.type == "code.captured" and _is_new(state):
         data = {name: event.data[name] for name in ("tree", "base", "large", "own_repository")}
-        return {"id": event.entity_id, **data, "created_at": event.recorded_us}
-    return state
+        return {"id": event.entity_id, **data, "created_at": event.recorded_us, "deleted": 0}
+    return _collected(state, event)
 
 
 def evolve_environment(state: State | None, event: Event) -> State | None:
@@ -91,6 +91,16 @@ def evolve_environment(state: State | None, event: Event) -> State | None:
 
 def evolve_files(state: State | None, event: Event) -> State | None:
     """Fold one event into a file collection's row."""
-    if event.type == "files.stored" and state is None:
-        return {**event.data, "id": event.entity_id, "created_at": event.recorded_us}
-    return state
+    if event.type == "files.stored" and _is_new(state):
+        return {**event.data, "id": event.entity_id, "created_at": event.recorded_us, "deleted": 0}
+    return _collected(state, event)
+
+
+def _is_new(state: State | None) -> bool:
+    """Say whether content is recorded for the first time, or again after it was collected."""
+    return state is None or bool(state["deleted"])
+
+
+def _collected(state: State | None, event: Event) -> State | None:
+    """Nobody needed it, so it may no longer be there."""
+    return {**state, "deleted": 1} if state and event.type in ("code.collected", "files.collected") else state

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 from datmo.core.event import Event, NewEvent
-from datmo.errors import InvalidArgument, Refused
+from datmo.errors import Conflict, InvalidArgument, Refused
 
 __all__ = [
     "SnapshotCreated",
@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 State = dict[str, Any]
+
+_COLLECTED = 2
+"""What `deleted` is of one that is neither listed nor restored any more."""
 
 
 class SnapshotCreated(TypedDict):
@@ -113,7 +116,11 @@ def restore(state: Mapping[str, Any]) -> list[NewEvent]:
 
 
 def evolve(state: State | None, event: Event) -> State | None:
-    """Fold one event into a snapshot's row."""
+    """Fold one event into a snapshot's row.
+
+    Raises:
+        Conflict: a snapshot is restored that was collected meanwhile.
+    """
     match event.type:
         case "snapshot.created":
             return {
@@ -129,8 +136,12 @@ def evolve(state: State | None, event: Event) -> State | None:
             values: State = {name: {**state[name], **data[name]} for name in ("config", "stats") if name in data}
             words: State = {name: data[name] for name in ("message", "label") if name in data}
             return {**state, **words, **values, "updated_at": event.recorded_us}
+        case "snapshot.restored" if state and state["deleted"] == _COLLECTED:
+            raise Conflict(f"snapshot {event.entity_id} was collected: what it consisted of may be gone")
         case "snapshot.deleted" if state:
-            return {**state, "deleted": 1}
+            return {**state, "deleted": max(state["deleted"], 1)}
         case "snapshot.restored" if state:
             return {**state, "deleted": 0}
+        case "snapshot.collected" if state:
+            return {**state, "deleted": _COLLECTED}
     return state

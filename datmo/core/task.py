@@ -147,6 +147,8 @@ def evolve(state: State | None, event: Event) -> State | None:
             return {**state, "output_limited": 1}
         case "task.stop_requested":
             return {**state, "stop_requested": 1}
+        case "task.collected":
+            return {**state, "deleted": 2}  # not even restored with its session: its output and files may be gone
         case _ if event.type in ENDED and state["status"] not in ENDED.values():
             return _ended(state, event.type, data, event.recorded_us)
     return state

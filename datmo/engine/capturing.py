@@ -106,7 +106,7 @@ class Capturing:
         data: CodeCaptured | EnvironmentCreated | FilesStored,
     ) -> None:
         known = await self._workspace.query(lambda connection: projection.load(connection, content_id))
-        if known is None or known.get("deleted"):
+        if known is None or known.get("deleted"):  # never, or not since it was collected
             kind = event_type.partition(".")[0]
             self.events.append(NewEvent(f"{kind}/{content_id}", event_type, data))
 

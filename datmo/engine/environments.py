@@ -94,18 +94,19 @@ class Environments:
 
         workspace, capturing = self._workspace, Capturing(self._workspace)
         with command():
-            row = await capturing.environment(definition)
-            placement = place(row["kind"], executor, workspace.settings["executor"])
-            docker = await self._executors.docker() if build and placement.executor == "docker" else None
-            code_id = await capturing.code() if docker is not None else ""
-            if capturing.events:
-                await workspace.log.append(*capturing.events)
-            if docker is not None:
-                ready = await image_for(workspace, docker, row, code_id)
-                workspace.notice(f"ready: {ready.described}")
-            elif build:
-                ready = await interpreter_for(workspace, row)
-                workspace.notice(f"ready: {ready.described}")
+            async with workspace.storing():
+                row = await capturing.environment(definition)
+                placement = place(row["kind"], executor, workspace.settings["executor"])
+                docker = await self._executors.docker() if build and placement.executor == "docker" else None
+                code_id = await capturing.code() if docker is not None else ""
+                if capturing.events:
+                    await workspace.log.append(*capturing.events)
+                if docker is not None:
+                    ready = await image_for(workspace, docker, row, code_id)
+                    workspace.notice(f"ready: {ready.described}")
+                elif build:
+                    ready = await interpreter_for(workspace, row)
+                    workspace.notice(f"ready: {ready.described}")
         return await self.get(row["id"])
 
     async def setup(self, *, dockerfile: bool = False, write: bool = False) -> Proposal:

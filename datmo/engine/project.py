@@ -31,6 +31,7 @@ from datmo.projections.all import SCHEMAS, VIEWS
 from datmo.runner.folders import remove_tree
 
 if TYPE_CHECKING:
+    from datmo.core.collecting import Collection
     from datmo.engine.cleaning import Cleaning
     from datmo.engine.config import ProjectConfig
     from datmo.engine.environments import Environments
@@ -155,6 +156,26 @@ class Project:
             snapshots=(await self.snapshots.page(limit=0)).total,
             tasks=(await self.tasks.page(limit=0)).total,
         )
+
+    async def gc(self, *, dry_run: bool = False) -> Collection:
+        """Remove what nobody needs: objects, refs in git, and output that only deleted snapshots and tasks had.
+
+        What is deleted, or lies in a deleted session, cannot be restored afterwards. Environments stay. Work may go on
+        beside it: whoever captures something waits a moment, and nothing of theirs is lost.
+
+        Parameters:
+            dry_run: remove nothing, and only say what would be.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            ProjectBusy: something is being captured for longer than a minute.
+            Refused: a list of files that is needed cannot be read.
+        """
+        from datmo.engine.collecting import collect_garbage
+
+        return await collect_garbage(self._workspace, dry_run=dry_run)
 
     async def cleanup_plan(self) -> list[str]:
         """Return what `cleanup` would remove, a line each.

@@ -27,6 +27,7 @@ from datmo.runner.supervisor import Live, Supervisor
 
 if TYPE_CHECKING:
     from datmo.capture.collect import Stamp
+    from datmo.objects.hold import Hold
 
 __all__ = ["Prepared", "Running"]
 
@@ -74,11 +75,13 @@ class Running:
         self._task_id = task_id
         self._marks = marks
         self._capturing = Capturing(workspace)
+        self._hold: Hold | None = None
 
     async def run(self, live: Live | None) -> None:
         """Capture, make ready, run to the end. Errors before the task is recorded raise; later ones are its end."""
-        prepared = await self.prepare()
-        await self.run_prepared(prepared, self.say(prepared), live)
+        async with self._workspace.storing() as self._hold:
+            prepared = await self.prepare()
+            await self.run_prepared(prepared, self.say(prepared), live)
 
     async def run_prepared(
         self, prepared: Prepared, notices: Sequence[str], live: Live | None, *, queued: bool = False
@@ -102,7 +105,7 @@ class Running:
                 spec=spec,
                 runs_on=prepared.place.described,
                 created=() if queued else (*self._capturing.events, self.created(prepared)),
-                check_out=lambda: _check_out(workspace, spec, prepared.code_id),
+                check_out=lambda: self._check_out(spec, prepared.code_id),
                 live=live,
                 notices=notices,
                 notice=workspace.notice,
@@ -173,6 +176,18 @@ class Running:
         if not in_container or limits.code_at != CODE_AT:
             return limits
         return limits._replace(code_at=self._workspace.settings["container.code"])
+
+    def _check_out(self, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
+        from datmo.capture.collect import stamp_tree
+        from datmo.runner.stamps import write_stamps
+
+        if self._hold is not None:
+            self._hold.release()  # the task is recorded by now
+        spec.files.mkdir()
+        self._workspace.code.checkout(code_id, spec.code, self._workspace.store)
+        stamps = stamp_tree(spec.code)
+        write_stamps(spec.folder, stamps)
+        return stamps
 
     async def record_captures(self) -> None:
         """Record what was captured before something is made of it, where it is new."""
@@ -250,14 +265,3 @@ class Running:
 
 def _port_text(port: PortMapping) -> str:
     return f"{port.address}:{port.host}:{port.container}"
-
-
-def _check_out(workspace: Workspace, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
-    from datmo.capture.collect import stamp_tree
-    from datmo.runner.stamps import write_stamps
-
-    spec.files.mkdir()
-    workspace.code.checkout(code_id, spec.code, workspace.store)
-    stamps = stamp_tree(spec.code)
-    write_stamps(spec.folder, stamps)
-    return stamps

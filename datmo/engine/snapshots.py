@@ -94,27 +94,28 @@ class Snapshots:
             Wanted("config", config, config_filename, config_filepath),
             Wanted("stats", stats, stats_filename, stats_filepath),
         ]
-        created = await self._begin(message, label, session_id)
-        capturing = Capturing(self._workspace)
-        if task_id is not None:
-            given = {
-                "commit_id": commit_id,
-                "environment_id": environment_id,
-                "environment_definition": environment_definition,
-                "file_collection_id": file_collection_id,
-                "filepaths": filepaths,
-            }
-            await self._take(created, task_id, given, session_given=session_id is not None)
-            values = [wanted for wanted in values if wanted.somewhere]
-        for wanted in values:
-            await self._look_up(created, wanted, paths)
-        if task_id is None:
-            created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
-            created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
-            created["code_id"] = await capturing.code(commit_id)
-        elif not created["file_collection_id"]:  # a task that never started left nothing
-            created["file_collection_id"] = await capturing.files([])
-        return await self._append(capturing, created)
+        async with self._workspace.storing():
+            created = await self._begin(message, label, session_id)
+            capturing = Capturing(self._workspace)
+            if task_id is not None:
+                given = {
+                    "commit_id": commit_id,
+                    "environment_id": environment_id,
+                    "environment_definition": environment_definition,
+                    "file_collection_id": file_collection_id,
+                    "filepaths": filepaths,
+                }
+                await self._take(created, task_id, given, session_given=session_id is not None)
+                values = [wanted for wanted in values if wanted.somewhere]
+            for wanted in values:
+                await self._look_up(created, wanted, paths)
+            if task_id is None:
+                created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
+                created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
+                created["code_id"] = await capturing.code(commit_id)
+            elif not created["file_collection_id"]:  # a task that never started left nothing
+                created["file_collection_id"] = await capturing.files([])
+            return await self._append(capturing, created)
 
     async def _begin(self, message: str, label: str | None, session_id: str | None) -> rules.SnapshotCreated:
         """Begin with the words; refuses before anything is captured."""
@@ -299,8 +300,9 @@ class Snapshots:
         Raises:
             EntityNotFound, AmbiguousId: no deleted snapshot fits, or several do.
         """
-        row = await self._workspace.snapshot(snapshot, deleted=True)
-        return await self._change(row["id"], rules.restore(row))
+        async with self._workspace.storing():  # it is garbage until it is restored
+            row = await self._workspace.snapshot(snapshot, deleted=True)
+            return await self._change(row["id"], rules.restore(row))
 
     async def diff(self, first: str, second: str) -> Difference:
         """Return what differs between two snapshots: config, stats, files, environment and code.

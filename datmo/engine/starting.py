@@ -96,10 +96,11 @@ class Sweep:
     async def prepare(self) -> None:
         """Capture, make ready and record: errors raise, and nothing of the tasks is recorded then."""
         first = next(iter(self._waiting.values()))
-        self._prepared: Prepared = await first.prepare()
-        await first.record_captures()
-        self._notices = first.say(self._prepared)
-        await self.queue.open([running.created(self._prepared) for running in self._waiting.values()])
+        async with self._workspace.storing():
+            self._prepared: Prepared = await first.prepare()
+            await first.record_captures()
+            self._notices = first.say(self._prepared)
+            await self.queue.open([running.created(self._prepared) for running in self._waiting.values()])
 
     async def attend(self) -> None:
         """Run them all to their ends; cancelled, stop what runs, in order."""

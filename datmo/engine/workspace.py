@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -23,6 +23,7 @@ from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
     from datmo.capture.code import CodeRepository
+    from datmo.objects.hold import Hold
     from datmo.objects.store import ObjectStore
 
 __all__ = ["Workspace", "checked_text", "command", "find_session"]
@@ -87,6 +88,19 @@ class Workspace:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run something that blocks (hashing, git) in a worker thread."""
         return await anyio.to_thread.run_sync(work, limiter=self._captures)
+
+    @asynccontextmanager
+    async def storing(self) -> AsyncIterator[Hold]:
+        """Keep a collection of garbage away: from before the first look into the store until what is stored is named.
+
+        Whoever is done with that before the block ends may release the hold earlier.
+        """
+        hold = await anyio.to_thread.run_sync(lambda: self.store.hold())  # noqa: PLW0108  # on the loop it would import the store
+        try:
+            await anyio.to_thread.run_sync(hold.share)
+            yield hold
+        finally:
+            hold.release()
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Read from the views."""

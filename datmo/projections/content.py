@@ -34,7 +34,7 @@ ENVIRONMENTS = Projection(
 
 CODE = Projection(
     table="code",
-    version=1,
+    version=2,
     columns={
         "id": "TEXT",
         "tree": "TEXT",
@@ -42,16 +42,17 @@ CODE = Projection(
         "large": "JSON",
         "own_repository": "INTEGER",
         "created_at": "INTEGER",
+        "deleted": "INTEGER",
     },
-    types=("code.captured",),
+    types=("code.captured", "code.collected"),
     fold=content.evolve_code,
 )
 
 FILES = Projection(
     table="files",
-    version=1,
-    columns={"id": "TEXT", "count": "INTEGER", "size": "INTEGER", "created_at": "INTEGER"},
-    types=("files.stored",),
+    version=2,
+    columns={"id": "TEXT", "count": "INTEGER", "size": "INTEGER", "created_at": "INTEGER", "deleted": "INTEGER"},
+    types=("files.stored", "files.collected"),
     fold=content.evolve_files,
 )
 

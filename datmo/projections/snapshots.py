@@ -19,7 +19,7 @@ __all__ = ["SNAPSHOTS", "entity", "ls", "same_content"]
 
 SNAPSHOTS = Projection(
     table="snapshot",
-    version=2,
+    version=3,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",
@@ -38,7 +38,13 @@ SNAPSHOTS = Projection(
         "deleted": "INTEGER",
         "position": "INTEGER",
     },
-    types=("snapshot.created", "snapshot.updated", "snapshot.deleted", "snapshot.restored"),
+    types=(
+        "snapshot.created",
+        "snapshot.updated",
+        "snapshot.deleted",
+        "snapshot.restored",
+        "snapshot.collected",
+    ),
     fold=snapshot.evolve,
     indexes=(
         "CREATE INDEX {table}_order ON {table} (position)",

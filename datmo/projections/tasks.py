@@ -18,7 +18,7 @@ __all__ = ["TASKS", "entity", "ls", "output_positions", "queue_of", "unfinished"
 
 TASKS = Projection(
     table="task",
-    version=1,
+    version=2,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",
@@ -49,7 +49,15 @@ TASKS = Projection(
         "deleted": "INTEGER",
         "position": "INTEGER",
     },
-    types=("task.created", "task.started", "task.output", "task.output_limited", "task.stop_requested", *task.ENDED),
+    types=(
+        "task.created",
+        "task.started",
+        "task.output",
+        "task.output_limited",
+        "task.stop_requested",
+        *task.ENDED,
+        "task.collected",
+    ),
     fold=task.evolve,
     indexes=(
         "CREATE INDEX {table}_order ON {table} (position)",

@@ -242,7 +242,12 @@ class Supervisor:
         with anyio.CancelScope(shield=True):
             # Following ends without an unterminated last line; this reading has it.
             await self._take(handle, follow=False)
-            await self._record_end(ended, await self._collect())
+            hold = await anyio.to_thread.run_sync(self.store.hold)
+            try:
+                await anyio.to_thread.run_sync(hold.share)
+                await self._record_end(ended, await self._collect())
+            finally:
+                hold.release()
 
     async def _follow(self, handle: Handle, followed: anyio.Event) -> None:
         await self._take(handle, follow=True)

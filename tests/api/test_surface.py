@@ -53,6 +53,7 @@ def test_the_names_of_the_async_api() -> None:
     assert datmo.aio.__all__ == [
         "Appended",
         "AsOf",
+        "Collection",
         "Difference",
         "Environment",
         "EnvironmentDifference",

@@ -22,6 +22,7 @@ TREE = {
     "init": {"--name", "-n", "--description"},
     "version": set(),
     "status": {"--format"},
+    "gc": {"--dry-run", "--format"},
     "cleanup": {"--yes", "-y"},
     "session create": {"NAME", "--name", "-m", "--current", "--no-current"},
     "session delete": {"NAME", "--name"},

@@ -171,6 +171,16 @@ def delete_environment(number: int, _: dict[str, Any]) -> list[NewEvent]:
     return environment.delete({"id": entity("environment", number)}, ())
 
 
+def collect(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    return [
+        NewEvent(f"snapshot/{entity('snapshot' + 'z', number)}", "snapshot.collected", {}),
+        NewEvent(f"task/{entity('task', number)}", "task.collected", {}),
+        NewEvent(f"code/{entity('code', number)}", "code.collected", {}),
+        NewEvent(f"files/{entity('files', number)}", "files.collected", {}),
+        NewEvent("objects/store", "objects.collected", {"objects": number, "size": 1 << 40, "refs": len(values)}),
+    ]
+
+
 def own_events(number: int, values: dict[str, Any]) -> list[NewEvent]:
     """What somebody else's program appends to the log, and what no view folds."""
     return [
@@ -197,6 +207,7 @@ COMMANDS = (
     capture,
     build,
     delete_environment,
+    collect,
     own_events,
 )
 HISTORIES = st.lists(
