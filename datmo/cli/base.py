@@ -140,11 +140,11 @@ class Root(click.Group):
 @asynccontextmanager
 async def opened() -> AsyncIterator[Project]:
     """Open the project at or above the working folder; what it has to say goes to standard error."""
-    from datmo.engine.project import open_project
+    from datmo.engine.project import open_project, settings_of
 
     async with open_project(notice=terminal.notice) as project:
         with suppress(InvalidArgument):  # `datmo config ls` names what is wrong
-            terminal.set_verbosity(await project.config.get("verbosity"))
+            terminal.set_verbosity(settings_of(project)["verbosity"])
         yield project
 
 

@@ -180,6 +180,11 @@ def _values(parameter: click.Parameter, path: str, rest: Sequence[str]) -> Itera
         yield from (Candidate(str(each)) for each in parameter.type.choices)
         return
     metavar = (parameter.metavar or "").strip("[].").upper()
+    if metavar == "PAGE":
+        from datmo.cli.docs import pages
+
+        yield from (Candidate(name, title) for name, title in pages().items())
+        return
     if metavar in _PATHS:
         yield _FILES
     elif path.startswith("config "):

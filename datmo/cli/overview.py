@@ -43,6 +43,7 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
     },
     "Datmo itself": {
         "config": Entry("datmo.cli.config:config", "settings of the project and your own: get, set, unset, ls"),
+        "docs": Entry("datmo.cli.docs:docs", "a guide, and references of commands, SDK, settings, events, files"),
         "completion": Entry(
             "datmo.cli.completion:completion", "let bash, zsh or fish complete commands, ids and labels"
         ),

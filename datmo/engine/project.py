@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from datmo.engine.snapshots import Snapshots
     from datmo.engine.tasks import Tasks
 
-__all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "task_of"]
+__all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "settings_of", "task_of"]
 
 Notice = Callable[[str], None]
 
@@ -327,6 +327,11 @@ def _remove(folder: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     folder.rmdir()
+
+
+def settings_of(project: Project) -> Settings:
+    """Return the settings of an open project as they were last looked at: at its opening, or when one was changed."""
+    return project._workspace.settings
 
 
 async def files_of(home: str | os.PathLike[str] | None, collection_id: str | None, mode: str) -> list[IO[Any]]:

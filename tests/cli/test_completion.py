@@ -80,6 +80,7 @@ def id_of(made: Path, kind: str) -> str:
         ("config set exec", ["executor"]),
         ("config set executor ", ["auto", "docker", "process"]),
         ("completion ", ["bash", "zsh", "fish"]),
+        ("docs gu", ["guide"]),
         ("nonsense ", []),
         ("session nonsense ", []),
     ],

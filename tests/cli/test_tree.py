@@ -61,6 +61,7 @@ TREE = {
     "environment inspect": {"ID", "--format"},
     "environment diff": {"ID_1", "ID_2", "--format"},
     "environment delete": {"ID"},
+    "docs": {"PAGE"},
     "completion": {"SHELL"},
     "config get": {"KEY", "--format"},
     "config set": {"KEY", "VALUE", "--user"},
