@@ -91,6 +91,11 @@ WHAT = {
     "task.failed": "it ended with another code, or could not be started",
     "task.stopped": "it was stopped",
     "task.lost": "nobody can say what became of it",
+    "snapshot.collected": "a snapshot that was deleted is gone for good",
+    "task.collected": "a task that was deleted is gone for good",
+    "code.collected": "the code is no longer kept",
+    "files.collected": "the collection is no longer kept",
+    "objects.collected": "garbage was collected",
     "payload.erased": "payloads were erased, so that they count as erased, not as damaged",
     "runner.attached": "reserved",
 }
