@@ -12,9 +12,10 @@ from datmo.core.entity.task import Task as TaskEntity
 from datmo.core.options import TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.errors import InvalidArgumentType
+from datmo.inside import current
 from datmo.project import open as open_project
 
-__all__ = ["Task", "TaskOptions", "TaskSpec", "ls", "run"]
+__all__ = ["Task", "TaskOptions", "TaskSpec", "current", "ls", "run"]
 
 
 class Task:

@@ -61,6 +61,7 @@ def task_page(found: Mapping[str, Any]) -> str:
         *_options(found["options"]),
         *_values("config", found["config"], None),
         *_values("results", found["results"], None),
+        *_metrics(found["metrics"]),
         _line("output", size(found["output_size"])),
         *_beside(clean(notice) for notice in found["notices"]),
     ]
@@ -126,6 +127,20 @@ def _line(name: str, text: str) -> str:
 
 def _beside(texts: Iterable[str]) -> list[str]:
     return [f"{'':{_NAMES}} {text}" for text in texts if text]
+
+
+def _metrics(series: Mapping[str, Any]) -> list[str]:
+    if not series:
+        return []
+    names = max(extent(clean(name)) for name in series)
+    lines = [_line("metrics", "")]
+    for name, each in series.items():
+        ends = "".join(f" · {end} {value(each[end])}" for end in ("min", "max") if each[end] is not None)
+        shown = clean(name)
+        lines += _beside(
+            [f"{shown}{'':{names - extent(shown)}}  {value(each['last'])} at step {each['last_step']}{ends}"]
+        )
+    return lines
 
 
 def _changed(code: Mapping[str, Any]) -> bool:

@@ -149,6 +149,10 @@ def evolve(state: State | None, event: Event) -> State | None:
             return {**state, "stop_requested": 1}
         case "task.collected":
             return {**state, "deleted": 2}  # not even restored with its session: its output and files may be gone
+        case "task.config_reported":
+            return {**state, "config": {**state["config"], **data["values"]}}
+        case "task.result_reported":
+            return {**state, "results": {**state["results"], **data["values"]}}
         case _ if event.type in ENDED and state["status"] not in ENDED.values():
             return _ended(state, event.type, data, event.recorded_us)
     return state

@@ -20,17 +20,18 @@ from datmo.projections.projection import Row
 if TYPE_CHECKING:
     from datmo.capture.environment import EnvironmentCapture
     from datmo.capture.image import BuildContext, CodeFile
-    from datmo.runner.executors.docker import DockerExecutor
+    from datmo.runner.executors.docker import DockerExecutor, ImageInfo
 
 __all__ = ["Place", "image_for", "image_tag", "interpreter_for", "remove_interpreter"]
 
 
 class Place(NamedTuple):
-    """What a task runs on: an image, or an interpreter whose folder goes in front of PATH."""
+    """What a task runs on: an image with what it has for PYTHONPATH, or an interpreter whose folder goes into PATH."""
 
     described: str
     image: str | None = None
     binaries: tuple[Path, ...] = ()
+    python_path: str = ""
 
 
 class _Plan(NamedTuple):
@@ -63,7 +64,7 @@ async def image_for(
     if known is not None:
         for notice in known.notices(code_at):
             workspace.notice(notice)
-        return Place(f"a container of image {short(plan.key, 7)} (cached)", image=tag)
+        return _in_container(plan, "cached", tag, known)
     workspace.notice(f"building the image for {environment['described']}")
     stream = f"environment/{environment['id']}"
     await workspace.log.append(NewEvent(stream, "environment.build_started", {"key": plan.key}))
@@ -82,7 +83,12 @@ async def image_for(
     info = await docker.images.info(tag)
     for notice in info.notices(code_at) if info else ():
         workspace.notice(notice)
-    return Place(f"a container of image {short(plan.key, 7)} (built)", image=tag)
+    return _in_container(plan, "built", tag, info)
+
+
+def _in_container(plan: _Plan, state: str, tag: str, info: ImageInfo | None) -> Place:
+    path = info.variables.get("PYTHONPATH", "") if info else ""
+    return Place(f"a container of image {short(plan.key, 7)} ({state})", image=tag, python_path=path)
 
 
 def image_tag(workspace: Workspace, key: str) -> str:

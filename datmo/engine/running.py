@@ -23,6 +23,7 @@ from datmo.engine.ordering import Order
 from datmo.engine.workspace import Workspace
 from datmo.projections.projection import Row
 from datmo.runner.executors.base import PortMapping, RunSpec
+from datmo.runner.library import LIBRARY, make_library
 from datmo.runner.supervisor import Live, Supervisor
 
 if TYPE_CHECKING:
@@ -184,6 +185,8 @@ class Running:
         if self._hold is not None:
             self._hold.release()  # the task is recorded by now
         spec.files.mkdir()
+        if spec.library is not None:
+            make_library(spec.library)
         self._workspace.code.checkout(code_id, spec.code, self._workspace.store)
         stamps = stamp_tree(spec.code)
         write_stamps(spec.folder, stamps)
@@ -260,6 +263,8 @@ class Running:
             code_at=limits.code_at,
             workdir=limits.workdir,
             output_limit=self._workspace.settings["output.limit"],
+            library=self._workspace.folder / LIBRARY,
+            python_path=ready.python_path,
         )
 
 

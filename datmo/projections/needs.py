@@ -8,6 +8,7 @@ from typing import NamedTuple
 from datmo.core.collecting import Unneeded
 from datmo.eventlog.erase import payloads_of
 from datmo.projections.content import CODE, ENVIRONMENTS, FILES
+from datmo.projections.metrics import artifacts
 from datmo.projections.projection import Row
 from datmo.projections.sessions import VISIBLE
 from datmo.projections.snapshots import SNAPSHOTS
@@ -56,6 +57,9 @@ def _needs(connection: sqlite3.Connection) -> Needs:
     environments = [row for row in ENVIRONMENTS.select(connection) if not row["deleted"] or row["id"] in used]
     objects |= {each for row in environments for each in row["files"].values()}
     objects |= {row["config_file"][0] for row in snapshots if row.get("config_file")}
+    # Of a task that runs on; when it ends, they are in its collection.
+    running = [row["id"] for row in tasks if row["file_collection_id"] is None]
+    objects |= {each.object for task_id in running for each in artifacts(connection, task_id)}
     # A collection that was cut short has named them, but may not have erased all yet.
     gone = TASKS.select(connection, f"WHERE (deleted > 0 OR NOT {VISIBLE}) AND NOT {_UNFINISHED}")
     payloads = {row["id"]: payloads_of(connection, f"task/{row['id']}") for row in gone}

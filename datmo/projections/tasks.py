@@ -18,7 +18,7 @@ __all__ = ["TASKS", "entity", "ls", "output_positions", "queue_of", "unfinished"
 
 TASKS = Projection(
     table="task",
-    version=2,
+    version=3,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",
@@ -55,6 +55,8 @@ TASKS = Projection(
         "task.output",
         "task.output_limited",
         "task.stop_requested",
+        "task.config_reported",
+        "task.result_reported",
         *task.ENDED,
         "task.collected",
     ),

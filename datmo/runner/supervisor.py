@@ -5,7 +5,8 @@ What it records is in this order, and whoever comes after a crash reads from it 
 1. The task's folder with the lock in it: whose lock is held is not orphaned. A folder without a task is garbage.
 2. `task.created`: what is going to be run. A container or keeper is found by the task's id.
 3. `task.started`: the handle that finds what runs.
-4. `task.output`, again and again: a part of the record, from where the last one ended.
+4. `task.output` and `task.metrics`, again and again: a part of the record, from where the last one ended, and of
+   what the task says of itself.
 5. `files.stored` and `task.finished`, `.failed` or `.stopped`, in one append: what it left and how it ended.
 6. Only then is the container removed, and the task's folder.
 """
@@ -23,10 +24,11 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from datmo.capture.collect import Stamp
+from datmo.capture.collect import Stamp, collect_file
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.frames import LineJoiner, split_frames
+from datmo.core.outbox import Artifact
 from datmo.errors import DatmoError, RunnerError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
@@ -34,6 +36,7 @@ from datmo.projections.tasks import TASKS
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
 from datmo.runner.folders import remove_tree
+from datmo.runner.outbox import Outbox
 from datmo.runner.results import ResultLines
 from datmo.runner.stamps import read_stamps
 from datmo.runner.witness import FileLock
@@ -87,6 +90,7 @@ class Supervisor:
         self._recorded = 0
         self._exact = True
         self._results = ResultLines()
+        self._outbox = Outbox(self.log, self.store, self.spec.task_id, self.spec.outbox, self._keep)
         self._stop = anyio.Event()
         self._stopping = False
         self._overtime = False
@@ -163,6 +167,7 @@ class Supervisor:
             await self.log.append(rules.start(self.spec.task_id, started))
         self._cursor, self._recorded = task["output_cursor"], task["output_size"]
         await self._read_again()
+        await self._outbox.resume()
         self._before = await anyio.to_thread.run_sync(read_stamps, self.spec.folder)
         ran = 0.0 if task["started_at"] is None else time.time() - task["started_at"] / 1e6
         await self._until_end(handle, ran)
@@ -231,6 +236,7 @@ class Supervisor:
         async with anyio.create_task_group() as workers:
             followed = anyio.Event()
             workers.start_soon(self._follow, handle, followed, name=f"output of task {task_id}")
+            workers.start_soon(self._outbox.follow, name=f"outbox of task {task_id}")
             workers.start_soon(self._hear_requests, name=f"stop requests of task {task_id}")
             workers.start_soon(self._stop_when_asked, handle, name=f"stopping of task {task_id}")
             if self.timeout is not None:
@@ -242,6 +248,7 @@ class Supervisor:
         with anyio.CancelScope(shield=True):
             # Following ends without an unterminated last line; this reading has it.
             await self._take(handle, follow=False)
+            await self._outbox.finish()
             hold = await anyio.to_thread.run_sync(self.store.hold)
             try:
                 await anyio.to_thread.run_sync(hold.share)
@@ -311,20 +318,26 @@ class Supervisor:
             exit_code=ended.exit_code,
             reason=reason,
             ended_us=ended.ended_us,
-            results={**self._results.results(), **left.stats},
+            results={**self._results.results(), **self._outbox.results, **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,
-            notices=[*self.notices, *left.notices, *output],
+            notices=[*self.notices, *left.notices, *output, *self._outbox.notices()],
         )
         await self.log.append(
             *events, rules.end(self.spec.task_id, data, stopped=self._stopping, failed=self._overtime)
         )
 
+    def _keep(self, path: str) -> Artifact:
+        """Store a file that the task names, while it runs."""
+        entry = collect_file(self.store, self.spec.files, path)
+        return Artifact(entry.path, entry.object, entry.size, entry.mode)
+
     async def _collect(self) -> Leftovers:
         try:
             await self.executor.hand_back(self.spec)
             await self._write_log()
-            return await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before)
+            artifacts = await self._outbox.artifacts()
+            return await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before, artifacts)
         except (DatmoError, OSError) as error:
             # The task has ended all the same, and its output is in the log.
             return Leftovers.none(f"its files could not be collected: {error}")

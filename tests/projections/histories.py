@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from hypothesis import strategies as st
 
-from datmo.core import environment, project, session, settings, snapshot, task
+from datmo.core import environment, outbox, project, session, settings, snapshot, task
 from datmo.core.event import NewEvent
+from datmo.core.points import Columns
 
 PROJECT = "p" * 16
 DEFAULT = "d" * 16
@@ -87,6 +89,26 @@ def print_output(number: int, values: dict[str, Any]) -> list[NewEvent]:
 
 def printed(number: int, start: int) -> NewEvent:
     return task.output(entity("task", number), start, start + 6, b"\2\0\0\0\1x")
+
+
+def report(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    # As with output, only what begins at 0 fits, and once.
+    start = outbox.Cursor(7, 0 if values else number)
+    columns = Columns(array("q", [1, 2, number]), array("d", [1e9] * 3), array("d", [float("nan"), 0.5, number]))
+    artifacts = [outbox.Artifact("model.pt", "o" * 64, 9, 0o644)]
+    end = outbox.Cursor(7, start.offset + 90)
+    taken = outbox.Taken(start, end, {"loss": columns}, values, values, artifacts, number % 2, "no JSON object")
+    return outbox.take(entity("task", number), taken)
+
+
+def report_more(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    columns = Columns(array("q", [number]), array("d", [1e9]), array("d", [float("inf") if values else -1.0]))
+    taken = outbox.Taken(outbox.Cursor(7, 90), outbox.Cursor(7, 100), {"loss": columns, "new": columns}, {}, {})
+    return outbox.take(entity("task", number), taken)
+
+
+def replace_outbox(number: int, _: dict[str, Any]) -> list[NewEvent]:
+    return [outbox.replace(entity("task", number), outbox.Cursor(7, 90), outbox.Cursor(7 + number % 2, 0))]
 
 
 def limit_output(number: int, _: dict[str, Any]) -> list[NewEvent]:
@@ -199,6 +221,9 @@ COMMANDS = (
     create_task,
     start_task,
     print_output,
+    report,
+    report_more,
+    replace_outbox,
     limit_output,
     ask_to_stop,
     end_task,

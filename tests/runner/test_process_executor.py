@@ -131,6 +131,7 @@ def test_the_environment_is_the_callers_then_the_tasks_then_ours(tasks: Tasks) -
         "DATMO_TASK_DIR": str(spec.files),
         "DATMO_DATA_DIR": str(spec.folder / "data"),
         "DATMO_CONFIG": str(spec.folder / "config.json"),
+        "DATMO_OUTBOX": str(spec.outbox),
     }
     assert child_environment(spec, {"PYTHONUNBUFFERED": ""})["PYTHONUNBUFFERED"] == ""
 

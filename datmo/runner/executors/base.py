@@ -53,6 +53,8 @@ class RunSpec:
         code_at: where the code is mounted, for images that need their own `/home`; containers only.
         workdir: the folder in the code where the command starts; empty for the code itself.
         output_limit: bytes of output that are recorded; what comes after is drained and dropped.
+        library: the folder that goes last on the task's PYTHONPATH (`datmo.runner.library`), or None.
+        python_path: what the image says that PYTHONPATH is; containers only.
     """
 
     task_id: str
@@ -74,6 +76,13 @@ class RunSpec:
     code_at: str = CODE_AT
     workdir: str = ""
     output_limit: int = 1 << 30
+    library: Path | None = None
+    python_path: str = ""
+
+    @property
+    def outbox(self) -> Path:
+        """The file that takes what the task says of itself: `DATMO_OUTBOX`."""
+        return self.folder / "outbox"
 
     @property
     def config(self) -> Path:

@@ -88,9 +88,7 @@ class DockerExecutor:
             InvalidArgument: a value cannot be used.
         """
         config = container_config(spec)
-        await to_thread.run_sync(spec.lay_out)
-        if spec.user == "me":
-            await to_thread.run_sync(lambda: home_folder(spec).mkdir(parents=True, exist_ok=True))
+        await to_thread.run_sync(_make_ready, spec)
         container = await self._run(config, spec, container_name(spec.task_id))
         return {"container": container, "engine": self.url}
 
@@ -278,6 +276,16 @@ class DockerExecutor:
             await self._delete(container)
         except RunnerError as error:
             self._notice(f"the container {container.id[:12]} may be left behind: {error}")
+
+
+def _make_ready(spec: RunSpec) -> None:
+    """Make what is mounted: what the task is told, its outbox, and a home where the image has none for its user."""
+    spec.lay_out()
+    spec.outbox.touch()
+    if spec.user == "me":
+        home_folder(spec).mkdir(parents=True, exist_ok=True)
+    else:
+        spec.outbox.chmod(0o666)  # whoever the image's user is
 
 
 def _has_foreign(spec: RunSpec) -> bool:

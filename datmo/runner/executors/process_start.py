@@ -18,6 +18,7 @@ from datmo.core.options import CODE_AT
 from datmo.errors import InvalidArgument, StartFailed
 from datmo.runner import keeper as keeper_module
 from datmo.runner.executors.base import RunSpec
+from datmo.runner.library import add_to_path
 from datmo.runner.witness import Witness, witness
 
 __all__ = ["child_environment", "launch", "prepare", "refuse"]
@@ -71,7 +72,10 @@ def child_environment(spec: RunSpec, inherited: Mapping[str, str]) -> dict[str, 
         "DATMO_TASK_DIR": str(spec.files.absolute()),
         "DATMO_DATA_DIR": str((spec.folder / "data").absolute()),
         "DATMO_CONFIG": str(spec.config.absolute()),
+        "DATMO_OUTBOX": str(spec.outbox.absolute()),
     }
+    if spec.library is not None:
+        environment["PYTHONPATH"] = add_to_path(environment.get("PYTHONPATH", ""), str(spec.library.absolute()))
     if spec.binaries:
         folders = [str(folder.absolute()) for folder in spec.binaries]
         environment["PATH"] = os.pathsep.join([*folders, environment.get("PATH", os.defpath)])
