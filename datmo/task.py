@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.task import Task as TaskEntity
 from datmo.core.options import TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.errors import InvalidArgumentType
-from datmo.inside import current
 from datmo.project import open as open_project
+
+if TYPE_CHECKING:
+    from datmo.inside import CurrentTask
 
 __all__ = ["Task", "TaskOptions", "TaskSpec", "current", "ls", "run"]
 
@@ -262,3 +264,18 @@ def ls(
     """
     with open_project(home) as project:
         return project.tasks.ls(session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
+
+
+def current() -> CurrentTask:
+    """Return the task that this code runs in: the innermost that is tracked here, else the one of this process.
+
+    ```python
+    datmo.task.current().log(step=3, loss=0.2)
+    ```
+
+    Raises:
+        RuntimeError: it runs in none.
+    """
+    from datmo.inside import current as innermost
+
+    return innermost()
