@@ -1,1 +1,0 @@
-"""What code inside a task uses."""
