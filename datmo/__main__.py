@@ -15,6 +15,11 @@ _OBJECTS = 20_000
 
 def main() -> int:
     """Run the command line and return its exit code, or leave with it."""
+    if shell := os.environ.get("_DATMO_COMPLETE"):
+        from datmo.cli import completion
+
+        completion.answer(shell, sys.argv[1:])
+        return 0
     from datmo.cli import overview
 
     text = overview.answer(sys.argv[1:])

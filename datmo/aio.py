@@ -18,37 +18,48 @@ anyio.run(main)
 
 from __future__ import annotations
 
+from datmo.core.collecting import Collection
 from datmo.core.differences import Difference
 from datmo.core.entity.environment import Environment
 from datmo.core.entity.session import Session
+from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
 from datmo.core.event import Appended, Event, Expected, NewEvent
+from datmo.core.options import TaskOptions
+from datmo.core.settings import SettingValue
 from datmo.core.sweep import TaskSpec
-from datmo.engine.checkout import Checkout
 from datmo.engine.entities import Snapshot, Task
 from datmo.engine.log import AsOf
 from datmo.engine.project import Project, Status, cleanup, init
 from datmo.engine.project import open_project as open  # noqa: A004  # the name that people type: datmo.open()
 from datmo.engine.tasks import TaskUpdate
+from datmo.engine.verifying import SnapshotProblem, SnapshotReport
 from datmo.eventlog.verify import LogReport, Problem
 from datmo.projections.views import ReplayReport
 
 __all__ = [
     "Appended",
     "AsOf",
-    "Checkout",
+    "Collection",
     "Difference",
     "Environment",
+    "EnvironmentDifference",
+    "EnvironmentInUse",
     "Event",
     "Expected",
     "LogReport",
     "NewEvent",
     "Problem",
     "Project",
+    "Proposal",
     "ReplayReport",
     "Session",
+    "SettingValue",
     "Snapshot",
+    "SnapshotProblem",
+    "SnapshotReport",
     "Status",
     "Task",
+    "TaskOptions",
     "TaskSpec",
     "TaskUpdate",
     "cleanup",

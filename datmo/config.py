@@ -1,4 +1,4 @@
-"""The process's own settings, as the seed has them."""
+"""The process's own settings, as the seed has them, and those of projects and their user."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import time
 from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
-__all__ = ["Config"]
+from datmo import portal
+
+if TYPE_CHECKING:
+    from datmo.core.settings import SettingValue
+    from datmo.engine import project as engine
+
+__all__ = ["Config", "ProjectConfig"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,6 +81,29 @@ class Config:
             return cached
 
         return decorate
+
+
+class ProjectConfig:
+    """`project.config`; see `datmo.engine.config.ProjectConfig`."""
+
+    def __init__(self, project: engine.Project) -> None:
+        self._config = project.config
+
+    def get(self, key: str) -> Any:
+        """Return the value of a setting that is in force."""
+        return portal.call(self._config.get, key)
+
+    def ls(self) -> list[SettingValue]:
+        """Return all settings, with the values in force and where they come from."""
+        return portal.call(self._config.ls)
+
+    def set(self, key: str, value: Any, *, user: bool = False) -> SettingValue:
+        """Give a setting a value, for the project or for the user."""
+        return portal.call(self._config.set, key, value, user=user)
+
+    def unset(self, key: str, *, user: bool = False) -> SettingValue:
+        """Take back what the project, or the user, says of a setting."""
+        return portal.call(self._config.unset, key, user=user)
 
 
 def _cache_path(key: str) -> Path:

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datmo import portal
 from datmo.core.event import EXPECTATIONS, Expected
 
 if TYPE_CHECKING:
+    from datmo.config import ProjectConfig
+    from datmo.core.collecting import Collection
     from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
+    from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
     from datmo.core.event import Appended, Event, NewEvent
     from datmo.engine import project as engine
     from datmo.engine.log import AsOf, Log
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
     from datmo.eventlog.verify import LogReport
     from datmo.projections.views import ReplayReport
     from datmo.snapshot import Snapshot, Snapshots
-    from datmo.task import Task, Tasks
+    from datmo.task import Task
+    from datmo.tasks import Tasks
 
 __all__ = ["Project", "cleanup", "init", "open"]
 
@@ -43,8 +47,9 @@ class Project:
     """
 
     def __init__(self, project: engine.Project) -> None:
+        from datmo.config import ProjectConfig
         from datmo.snapshot import Snapshots
-        from datmo.task import Tasks
+        from datmo.tasks import Tasks
 
         self._project = project
         self.sessions: Sessions = Sessions(project)
@@ -52,6 +57,7 @@ class Project:
         self.tasks: Tasks = Tasks(project)
         self.environments: Environments = Environments(project)
         self.log: EventLog = EventLog(project.log)
+        self.config: ProjectConfig = ProjectConfig(project)
 
     @property
     def id(self) -> str:
@@ -78,6 +84,10 @@ class Project:
             found["snapshot"] = Snapshot(found["snapshot"], self.home)
         found["running"] = [Task(task, self.home) for task in found["running"]]
         return Status(**found)
+
+    def gc(self, *, dry_run: bool = False) -> Collection:
+        """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""
+        return portal.call(self._project.gc, dry_run=dry_run)
 
     def cleanup_plan(self) -> list[str]:
         """Return what `cleanup` would remove, a line each."""
@@ -159,6 +169,32 @@ class Environments:
     def get(self, environment_id: str) -> Environment:
         """Return an environment by id or unique prefix."""
         return portal.call(self._environments.get, environment_id)
+
+    def current(self, definition: str | os.PathLike[str] | None = None) -> EnvironmentInUse:
+        """Return the environment that a task would run in now, and why."""
+        return portal.call(self._environments.current, definition)
+
+    def create(
+        self, definition: str | os.PathLike[str] | None = None, *, build: bool = True, executor: str | None = None
+    ) -> Environment:
+        """Record an environment, and build it ahead of time."""
+        return portal.call(self._environments.create, definition, build=build, executor=executor)
+
+    def setup(self, *, dockerfile: bool = False, write: bool = False) -> Proposal:
+        """Propose a definition for a project that has none."""
+        return portal.call(self._environments.setup, dockerfile=dockerfile, write=write)
+
+    def inspect(self, environment_id: str) -> dict[str, Any]:
+        """Return everything that is known of an environment, as plain values."""
+        return portal.call(self._environments.inspect, environment_id)
+
+    def diff(self, first: str, second: str) -> EnvironmentDifference:
+        """Return what differs between two environments."""
+        return portal.call(self._environments.diff, first, second)
+
+    def delete(self, environment_id: str) -> Environment:
+        """Hide an environment, and remove what was built of it."""
+        return portal.call(self._environments.delete, environment_id)
 
 
 class EventLog:

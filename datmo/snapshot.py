@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.snapshot import Snapshot as SnapshotEntity
+from datmo.core.entity_list import EntityList
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
 if TYPE_CHECKING:
     from datmo.core.differences import Difference
     from datmo.engine import project as engine
-    from datmo.engine.checkout import Checkout
+    from datmo.engine.verifying import SnapshotReport
 
-__all__ = ["Snapshot", "Snapshots", "checkout", "create", "delete", "diff", "ls", "undelete", "update"]
+__all__ = ["Snapshot", "Snapshots", "create", "delete", "diff", "ls", "undelete", "update"]
 
 
 class Snapshot:
@@ -128,6 +129,11 @@ class Snapshot:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html import snapshot_html
+
+        return snapshot_html(self._entity)
+
     def __str__(self) -> str:
         return str(self._entity)
 
@@ -187,12 +193,22 @@ class Snapshots:
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         deleted: bool = False,
     ) -> list[Snapshot]:
         """Return snapshots, newest first."""
-        found = portal.call(self._snapshots.ls, session_id=session_id, filter=filter, limit=limit, deleted=deleted)
-        return [Snapshot(entity, self._home) for entity in found]
+        found = portal.call(
+            self._snapshots.ls,
+            session_id=session_id,
+            filter=filter,
+            where=where,
+            sort=sort,
+            limit=limit,
+            deleted=deleted,
+        )
+        return EntityList(Snapshot(entity, self._home) for entity in found)
 
     def current(self) -> Snapshot | None:
         """Return the current snapshot, or None."""
@@ -230,21 +246,9 @@ class Snapshots:
         """Bring a deleted snapshot back."""
         return Snapshot(portal.call(self._snapshots.undelete, snapshot), self._home)
 
-    def checkout(
-        self,
-        snapshot: str,
-        *,
-        to: str | os.PathLike[str] | None = None,
-        branch: str | None = None,
-        save: bool = True,
-    ) -> Checkout[Snapshot]:
-        """Bring the project's folder to the state of a snapshot: code, files and configuration."""
-        from datmo.engine.checkout import Checkout
-
-        found = portal.call(self._snapshots.checkout, snapshot, to=to, branch=branch, save=save)._asdict()
-        found["snapshot"] = Snapshot(found["snapshot"], self._home)
-        found["saved"] = None if found["saved"] is None else Snapshot(found["saved"], self._home)
-        return Checkout(**found)
+    def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
+        """Check that snapshots can be brought back; all where none is given."""
+        return portal.call(self._snapshots.verify, *snapshots, progress=progress)
 
     def diff(self, first: str, second: str) -> Difference:
         """Return what differs between two snapshots: config, stats, files, environment and code."""
@@ -303,20 +307,30 @@ def ls(
     filter: str | None = None,  # noqa: A002  # the seed's name
     home: str | os.PathLike[str] | None = None,
     *,
+    where: str | None = None,
+    sort: str | None = None,
     limit: int | None = None,
     deleted: bool = False,
 ) -> list[Snapshot]:
-    """Return snapshots, newest first.
+    """Return snapshots, newest first where no other order is asked for.
+
+    ```python
+    datmo.snapshot.ls(where="stats.accuracy > 0.9", sort="stats.accuracy")
+    ```
 
     Parameters:
         session_id: only those of one session, by name, id or prefix; all by default.
         filter: only those with this in their message or label.
         home: the project's root; the nearest project by default.
+        where: only those for which this expression holds; its language is told in `datmo.core.expression`.
+        sort: the key that they are sorted by, the largest first; `stats.loss asc` has the smallest first.
         limit: at most that many.
         deleted: those that were deleted, instead of the others.
     """
     with open_project(home) as project:
-        return project.snapshots.ls(session_id=session_id, filter=filter, limit=limit, deleted=deleted)
+        return project.snapshots.ls(
+            session_id=session_id, filter=filter, where=where, sort=sort, limit=limit, deleted=deleted
+        )
 
 
 def update(
@@ -349,24 +363,3 @@ def diff(first: str, second: str, home: str | os.PathLike[str] | None = None) ->
     """Return what differs between two snapshots; see `datmo.engine.snapshots.Snapshots.diff`."""
     with open_project(home) as project:
         return project.snapshots.diff(first, second)
-
-
-def checkout(
-    snapshot_id: str,
-    home: str | os.PathLike[str] | None = None,
-    *,
-    to: str | os.PathLike[str] | None = None,
-    branch: str | None = None,
-    save: bool = True,
-) -> Checkout[Snapshot]:
-    """Bring the project's folder to the state of a snapshot; see `datmo.engine.snapshots.Snapshots.checkout`.
-
-    ```python
-    import datmo
-
-    datmo.snapshot.checkout("best")
-    datmo.snapshot.checkout("-")  # back to where it came from, unsaved work included
-    ```
-    """
-    with open_project(home) as project:
-        return project.snapshots.checkout(snapshot_id, to=to, branch=branch, save=save)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.task import Task as TaskEntity
+from datmo.core.options import TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
 if TYPE_CHECKING:
-    from datmo.engine import project as engine
-    from datmo.engine.tasks import TaskUpdate
+    from datmo.inside import CurrentTask
 
-__all__ = ["Task", "TaskSpec", "Tasks", "ls", "run"]
+__all__ = ["Task", "TaskOptions", "TaskSpec", "current", "ls", "run"]
 
 
 class Task:
@@ -99,6 +99,16 @@ class Task:
     def file_collection_id(self) -> str | None:
         """The collection of the files that it left; None before it has ended."""
         return self._now().file_collection_id
+
+    @property
+    def retry_of(self) -> str | None:
+        """The first attempt's id, where this is a further one."""
+        return self._entity.retry_of
+
+    @property
+    def rerun_of(self) -> str | None:
+        """The id of the task that this one runs again, or None."""
+        return self._entity.rerun_of
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -186,100 +196,16 @@ class Task:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html import task_html
+
+        return task_html(self._now())
+
     def __str__(self) -> str:
         return str(self._entity)
 
     def __repr__(self) -> str:
         return f"<Task {self.id}: {self.command!r}>"
-
-
-class Tasks:
-    """`project.tasks`; see `datmo.engine.tasks.Tasks`."""
-
-    def __init__(self, project: engine.Project) -> None:
-        self._tasks = project.tasks
-        self._home = project.home
-
-    def run(
-        self,
-        command: str | Sequence[str],
-        *,
-        env: str | os.PathLike[str] | None = None,
-        gpu: bool = False,
-        ports: Sequence[str] = (),
-        session_id: str | None = None,
-        name: str | None = None,
-        executor: str | None = None,
-    ) -> Task:
-        """Run a command in the project's environment, to its end, and record it."""
-        ended = portal.call(
-            self._tasks.run,
-            command,
-            env=env,
-            gpu=gpu,
-            ports=ports,
-            session_id=session_id,
-            name=name,
-            executor=executor,
-        )
-        return Task(ended, self._home)
-
-    def ls(
-        self,
-        *,
-        session_id: str | None = None,
-        filter: str | None = None,  # noqa: A002  # the seed's name
-        limit: int | None = None,
-    ) -> list[Task]:
-        """Return tasks, newest first."""
-        found = portal.call(self._tasks.ls, session_id=session_id, filter=filter, limit=limit)
-        return [Task(entity, self._home) for entity in found]
-
-    def get(self, task: str) -> Task:
-        """Return a task by id or unique prefix."""
-        return Task(portal.call(self._tasks.get, task), self._home)
-
-    def map(
-        self,
-        specs: Iterable[TaskSpec | str | Sequence[str]],
-        *,
-        limit: int | None = None,
-        env: str | os.PathLike[str] | None = None,
-        gpu: bool = False,
-        session_id: str | None = None,
-        executor: str | None = None,
-    ) -> list[Task]:
-        """Run many tasks to their ends, so many at a time, and return them in the order in which they were given."""
-        ended = portal.call(
-            self._tasks.map, specs, limit=limit, env=env, gpu=gpu, session_id=session_id, executor=executor
-        )
-        return [Task(each, self._home) for each in ended]
-
-    def inspect(self, task: str) -> dict[str, Any]:
-        """Return everything that is known of a task, as plain values."""
-        return portal.call(self._tasks.inspect, task)
-
-    def stop(self, task: str) -> Task:
-        """Stop a task, whichever process runs it, and return it as it ended."""
-        return Task(portal.call(self._tasks.stop, task), self._home)
-
-    def stop_all(self) -> list[Task]:
-        """Stop all tasks of the project that have not ended, and return them as they ended."""
-        return [Task(ended, self._home) for ended in portal.call(self._tasks.stop_all)]
-
-    def wait(self, *tasks: str) -> list[Task]:
-        """Return when tasks have ended, as they ended."""
-        return [Task(ended, self._home) for ended in portal.call(self._tasks.wait, *tasks)]
-
-    def recover(self, *, stay: bool = True, give_up: bool = False) -> list[Task]:
-        """Take over the tasks whose supervisor was killed, and finish them as they should have been."""
-        return [Task(ended, self._home) for ended in portal.call(self._tasks.recover, stay=stay, give_up=give_up)]
-
-    def follow(
-        self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True
-    ) -> Iterator[TaskUpdate]:
-        """Yield what happened to a task, with its output, and what happens, up to its end."""
-        return portal.each(self._tasks.follow(task, after=after, since=since, live=live))
 
 
 def run(
@@ -292,6 +218,7 @@ def run(
     session_id: str | None = None,
     name: str | None = None,
     executor: str | None = None,
+    options: TaskOptions | None = None,
 ) -> Task:
     """Run a command in the project's environment, to its end; see `datmo.engine.tasks.Tasks.run`.
 
@@ -305,7 +232,14 @@ def run(
     """
     with open_project(home) as project:
         return project.tasks.run(
-            command, env=env, gpu=gpu, ports=ports, session_id=session_id, name=name, executor=executor
+            command,
+            env=env,
+            gpu=gpu,
+            ports=ports,
+            session_id=session_id,
+            name=name,
+            executor=executor,
+            options=options,
         )
 
 
@@ -314,15 +248,34 @@ def ls(
     filter: str | None = None,  # noqa: A002  # the seed's name
     home: str | os.PathLike[str] | None = None,
     *,
+    where: str | None = None,
+    sort: str | None = None,
     limit: int | None = None,
 ) -> list[Task]:
-    """Return tasks, newest first.
+    """Return tasks, newest first where no other order is asked for.
 
     Parameters:
         session_id: only those of one session, by name, id or prefix; all by default.
         filter: only those with this in their command or name.
         home: the project's root; the nearest project by default.
+        where: only those for which this expression holds; its language is told in `datmo.core.expression`.
+        sort: the key that they are sorted by, the largest first; `duration asc` has the smallest first.
         limit: at most that many.
     """
     with open_project(home) as project:
-        return project.tasks.ls(session_id=session_id, filter=filter, limit=limit)
+        return project.tasks.ls(session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
+
+
+def current() -> CurrentTask:
+    """Return the task that this code runs in: the innermost that is tracked here, else the one of this process.
+
+    ```python
+    datmo.task.current().log(step=3, loss=0.2)
+    ```
+
+    Raises:
+        RuntimeError: it runs in none.
+    """
+    from datmo.inside import current as innermost
+
+    return innermost()

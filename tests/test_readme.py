@@ -18,7 +18,8 @@ from tests.cli.conftest import PROGRAM, environment
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-PYTHON = [body for language, body in BLOCKS if language == "python"]
+PYTHON = [body for language, body in BLOCKS if language == "python" and "task.current()" not in body]
+INSIDE = [(language, body) for language, body in BLOCKS if language == "sh" or "task.current()" in body]
 LINES = [shlex.split(line, comments=True) for language, body in BLOCKS if not language for line in body.splitlines()]
 DATMO = [words[1:] for words in LINES if words[0] == "datmo"]
 IDS = {"7k2m": "task", "91cd": "snapshot"}
@@ -88,6 +89,17 @@ def test_a_python_block_is_a_script_that_runs_in_a_project(folder: Path, block: 
     snapshot_id, stats = run(folder, sys.executable, "script.py").split(maxsplit=1)
     assert snapshot_id == newest(folder, "snapshot")
     assert stats.startswith("{'accuracy': 0.93}")
+
+
+@pytest.mark.parametrize(("language", "block"), INSIDE, ids=lambda each: each if each in {"sh", "python"} else "")
+def test_a_block_for_the_inside_of_a_task_is_one(folder: Path, language: str, block: str) -> None:
+    run(folder, *PROGRAM, "init", "--name", "iris")
+    (folder / "script").write_text(block)
+    (folder / "model.pt").write_text("weights")
+    run(folder, *PROGRAM, "task", "run", f"{language} script")
+    known = orjson.loads(run(folder, *PROGRAM, "task", "inspect", newest(folder, "task"), "--format", "json"))
+    assert known["results"] == {"accuracy": 0.97}
+    assert known["metrics"]["loss"]["last_step"] == (99 if language == "python" else 3)
 
 
 def test_every_other_line_calls_what_is_there() -> None:

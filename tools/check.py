@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import _base_image
-from _dockerd import install, own_engine, why_not_here
+from _dockerd import apt_install, install, own_engine, why_not_here
 from _engine import EngineError, default_host, ping
 from _venv import make_venv, pip_install
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ["tox>=4.23,<5", "tox-uv>=1.20"]
+SHELLS = ("bash", "zsh", "fish")
 PYTHONS = ("3.11", "3.12", "3.13")
 AT_HAND = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
         print(f"check: this is Python {AT_HAND}, Datmo is for {' '.join(PYTHONS)}", file=sys.stderr)
         return 1
     try:
+        install_shells()
         with engine(cache, pythons) as host:
             return run_tox(tools(cache), host, pythons, for_pytest)
     except EngineError as error:
@@ -54,6 +56,15 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def install_shells() -> None:
+    """Install the shells in which completion is tried, where they can be installed."""
+    missing = [name for name in SHELLS if shutil.which(name) is None]
+    if missing and (why := why_not_here()):
+        raise EngineError(f"missing: {', '.join(missing)}, in which completion is tried; not installed here: {why}")
+    if missing:
+        apt_install(*missing)
 
 
 @contextmanager

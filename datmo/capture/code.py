@@ -14,10 +14,10 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import pygit2
 
@@ -34,12 +34,19 @@ from datmo.capture.code_tree import FOLDER, SUBMODULE, changed_tree, find, walk
 from datmo.errors import CodeError
 from datmo.objects.store import ObjectStore
 
-__all__ = ["SIZE_LIMIT", "CodeCapture", "CodeRepository"]
+__all__ = ["SIZE_LIMIT", "CodeCapture", "CodeGarbage", "CodeRepository"]
 
 SIZE_LIMIT = 50 << 20
 """Files above this size go to the object store unless HEAD has them."""
 
 _HASH = re.compile(r"[0-9a-f]{40}")
+
+
+class CodeGarbage(NamedTuple):
+    """Code that is not needed: how many refs keep it, and about how many bytes of it are ours to free."""
+
+    refs: int
+    size: int
 
 
 class CodeRepository:
@@ -67,10 +74,10 @@ class CodeRepository:
         Raises:
             CodeError: the repository cannot be used, or a file cannot be read.
         """
-        repository = self.current()
+        repository = self._current()
         with (
             git_errors("the code cannot be captured"),
-            self.scratch() as scratch,
+            self._scratch() as scratch,
             ObjectWriter(repository) as writer,
         ):
             head = repository.head()
@@ -127,8 +134,8 @@ class CodeRepository:
         Raises:
             CodeError: it is no longer there, or the folder cannot be written.
         """
-        code = self.load(code_id)
-        with self.scratch() as scratch:
+        code = self._load(code_id)
+        with self._scratch() as scratch:
             return write_code(code, to, store, scratch)
 
     def files(self, code_id: str) -> Iterator[tuple[str, int, bytes]]:
@@ -141,7 +148,7 @@ class CodeRepository:
             for each file its path, git's mode, and the id of its blob (20 bytes) or, for a large file, of its
             object (32 bytes); for a submodule that of its commit.
         """
-        code = self.load(code_id)
+        code = self._load(code_id)
         listed = [(path, leaf.mode, leaf.oid) for path, leaf in walk(code.repository.read_tree, code.tree)]
         listed += [
             (os.fsencode(entry.path), 0o100000 | entry.mode, bytes.fromhex(entry.object)) for entry in code.large
@@ -161,14 +168,14 @@ class CodeRepository:
         Returns:
             its bytes, or None where there is no file with that path.
         """
-        code = self.load(code_id)
+        code = self._load(code_id)
         for entry in code.large:
             if entry.path == path and store is not None:
                 return store.read(entry.object)
         found = find(code.repository.read_tree, code.tree, path)
         if found is None or found.mode in {FOLDER, SUBMODULE}:
             return None
-        with self.scratch() as scratch:
+        with self._scratch() as scratch:
             return content_of(code, path, found, store, scratch)
 
     def open_file(self, code_id: str, path: str, store: ObjectStore) -> BinaryIO:
@@ -182,7 +189,7 @@ class CodeRepository:
         Raises:
             CodeError: there is no such file in it.
         """
-        for entry in self.load(code_id).large:
+        for entry in self._load(code_id).large:
             if entry.path == path:
                 return store.open(entry.object)
         data = self.read_file(code_id, path, store)
@@ -192,7 +199,7 @@ class CodeRepository:
 
     def put_head(self, position: int, digest: str) -> None:
         """Note how far the log has come, under `refs/datmo/<project id>/head`; never backwards."""
-        move_head(self.current(), self._project_id, position, digest)
+        move_head(self._current(), self._project_id, position, digest)
 
     def head(self) -> tuple[int, str] | None:
         """The furthest position of the log that was noted, and its hash; None where none was."""
@@ -205,6 +212,36 @@ class CodeRepository:
         whole: set[bytes] = set()
         return [code_id for code_id in code_ids if not any(_is_whole(git, code_id, whole) for git in repositories)]
 
+    def garbage(self, needed: Collection[str]) -> CodeGarbage:
+        """What code is kept that is not needed.
+
+        Parameters:
+            needed: the ids of the code that is needed.
+        """
+        from datmo.capture.code_collect import garbage_size, unneeded_refs
+
+        refs, size = 0, 0
+        for repository in self._repositories():
+            names = unneeded_refs(repository, self._project_id, needed)
+            refs += len(names)
+            size += garbage_size(repository, names) if self._is_datmos(repository) else 0
+        return CodeGarbage(refs, size)
+
+    def collect(self, needed: Collection[str]) -> CodeGarbage:
+        """Give up all code but what is needed: its refs, and what of it lies in the repository in `.datmo/`."""
+        from datmo.capture.code_collect import collect_objects, collect_refs, unneeded_refs
+
+        refs, size = 0, 0
+        for repository in self._repositories():
+            names = unneeded_refs(repository, self._project_id, needed)
+            collect_refs(repository, names)
+            refs += len(names)
+            size += collect_objects(repository) if self._is_datmos(repository) else 0
+        return CodeGarbage(refs, size)
+
+    def _is_datmos(self, repository: Repository) -> bool:
+        return repository.folder.resolve().is_relative_to(self._datmo_dir.resolve())
+
     def refs(self) -> list[str]:
         """The refs of this project in the user's repository, sorted."""
         repository = open_users(self._root)
@@ -216,8 +253,7 @@ class CodeRepository:
         if repository is not None:
             remove_refs(repository, self._project_id)
 
-    def current(self) -> Repository:
-        """The repository that captures go to: the user's, or the one in `.datmo/`."""
+    def _current(self) -> Repository:
         repository = open_users(self._root) or open_own(self._root, self._datmo_dir, create=True)
         if repository is None:
             raise CodeError(f"{os.fspath(self._root)!r} has no repository")
@@ -228,12 +264,7 @@ class CodeRepository:
         found = (open_users(self._root), open_own(self._root, self._datmo_dir, create=False))
         return [repository for repository in found if repository is not None]
 
-    def load(self, code_id: str) -> Code:
-        """Find captured code in whichever repository has it.
-
-        Raises:
-            CodeError: none has.
-        """
+    def _load(self, code_id: str) -> Code:
         if _HASH.fullmatch(code_id):
             for repository in self._repositories():
                 if repository.has(bytes.fromhex(code_id)):
@@ -243,8 +274,7 @@ class CodeRepository:
         )
 
     @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """A folder for a while."""
+    def _scratch(self) -> Iterator[Path]:
         folder = self._datmo_dir / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="code-", dir=folder, ignore_cleanup_errors=True) as name:

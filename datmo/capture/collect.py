@@ -20,7 +20,16 @@ from datmo.errors import FilesError
 from datmo.objects.hashing import Progress
 from datmo.objects.store import ObjectStore, SourceFile
 
-__all__ = ["DEFAULT_LIMITS", "Collected", "Limits", "Stamp", "collect_tree", "stamp_tree", "unchanged_since"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Collected",
+    "Limits",
+    "Stamp",
+    "collect_file",
+    "collect_tree",
+    "stamp_tree",
+    "unchanged_since",
+]
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAMED = 5
@@ -104,6 +113,31 @@ def collect_tree(
             room -= kept.size
             entries.append(FileEntry(seen.path, kept.object, kept.size, kept.mode & 0o777, "task"))
     return Collected(tuple(sorted(entries)), tuple(_notice(why, paths) for why, paths in left_out.items()))
+
+
+def collect_file(store: ObjectStore, folder: Path, path: str) -> FileEntry:
+    """Store one regular file of a folder that was written by a task, by its path in it.
+
+    Raises:
+        FilesError: there is no such file, it is none, or a link or `..` leads to it.
+    """
+    *parents, name = path.split("/")
+    if name in ("", ".", "..") or any(each in ("", ".", "..") for each in parents):
+        raise FilesError(f"{path!r} is no path of a file below the task's folder")
+    try:
+        handle = os.open(folder, _OPEN_FOLDER)
+        try:
+            for parent in parents:
+                deeper = os.open(parent, _OPEN_FOLDER, dir_fd=handle)
+                os.close(handle)
+                handle = deeper
+            source = SourceFile(name, folder=handle, trusted=False, largest=DEFAULT_LIMITS.size)
+            (kept,) = store.put_files([source])
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise FilesError(f"{path!r} cannot be read: {error.strerror}") from error
+    return FileEntry(path, kept.object, kept.size, kept.mode & 0o777, "task")
 
 
 def stamp_tree(folder: Path, *, exclude: Callable[[str], bool] | None = None) -> dict[str, Stamp]:

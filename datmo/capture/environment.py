@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datmo.capture.requirements import ReadFile
     from datmo.objects.store import ObjectStore
 
-__all__ = ["EnvironmentCapture", "capture_environment"]
+__all__ = ["EnvironmentCapture", "capture_environment", "definitions"]
 
 _IN_THE_ROOT = {
     "Dockerfile": "dockerfile",
@@ -104,6 +104,15 @@ def capture_environment(store: ObjectStore, root: Path, definition: Path | None 
         dockerignore=found.dockerignore,
         notices=found.notices,
     )
+
+
+def definitions(root: Path) -> list[str]:
+    """Return the names of the definitions in a project's root, the one in force first."""
+    return [
+        name
+        for name in _IN_THE_ROOT
+        if (root / name).is_file() and (name != "pyproject.toml" or _names_project(root / name))
+    ]
 
 
 def _digest(kind: str, definition: str, files: Mapping[str, str], here: Mapping[str, str]) -> str:

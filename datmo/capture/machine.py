@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["hardware", "interpreter_packages", "platform"]
+__all__ = ["hardware", "interpreter_packages", "packages_of", "platform"]
 
 _DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9][\w.]*)-(?P<version>[^-]+)\.dist-info\Z")
+_SITES = ("site-packages", "dist-packages")
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -52,9 +53,18 @@ def interpreter_packages() -> tuple[str, ...]:
 
     Only the site folders count: what else is on the path depends on how Python was started.
     """
+    return _packages(folder for folder in sys.path if os.path.basename(folder) in _SITES)
+
+
+def packages_of(python: Path) -> tuple[str, ...]:
+    """Return the packages of a virtual environment, `name==version`, sorted, given its interpreter."""
+    return _packages(str(folder) for folder in sorted(python.parent.parent.glob("lib/python*/site-packages")))
+
+
+def _packages(folders: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
-    for folder in sys.path:
-        if os.path.basename(folder) in ("site-packages", "dist-packages") and os.path.isdir(folder):
+    for folder in folders:
+        if os.path.isdir(folder):
             for name, version in _distributions(folder):
                 found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
     return tuple(sorted(f"{name}=={version}" for name, version in found.items()))

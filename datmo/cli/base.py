@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncclick as click
 
 from datmo.cli import overview, terminal
+from datmo.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from datmo.engine.project import Project
@@ -23,10 +24,13 @@ __all__ = [
     "exclusive",
     "format_option",
     "limit_option",
+    "named_session",
     "one_name",
     "opened",
     "session_filter",
+    "sort_option",
     "time_of",
+    "where_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,6 +39,27 @@ NEWEST = 50
 """How many entries a table shows unless it is told otherwise."""
 _ALL = 2**31
 """More entries than any list has; SQLite takes no number of any size."""
+
+
+def _spoken(level: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            terminal.set_verbosity(level, given=True)
+
+    return callback
+
+
+_SAYING = (
+    click.Option(
+        ["--quiet", "-q"], is_flag=True, expose_value=False, callback=_spoken("quiet"), help="Say only errors."
+    ),
+    click.Option(["--verbose"], is_flag=True, expose_value=False, callback=_spoken("verbose"), help="Say more."),
+)
+"""What every command takes, before its name and behind it."""
+
+
+def _with_common(own: list[click.Parameter]) -> list[click.Parameter]:
+    return [*own[:-1], *_SAYING, *own[-1:]]  # `--help` stays the last
 
 
 class Command(click.Command):
@@ -47,6 +72,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*args, **more)
         self.examples: tuple[str, ...] = tuple(examples)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return its parameters, and those that all commands have."""
+        return _with_common(super().get_params(ctx))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -73,6 +102,10 @@ class Group(click.Group):
 
 class Root(click.Group):
     """`datmo` itself: each command or group is imported when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return what may stand before a command."""
+        return _with_common(super().get_params(ctx))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands and groups."""
@@ -104,26 +137,66 @@ class Root(click.Group):
         return overview.page(ctx.make_formatter().width)
 
 
-def opened() -> AbstractAsyncContextManager[Project]:
+@asynccontextmanager
+async def opened() -> AsyncIterator[Project]:
     """Open the project at or above the working folder; what it has to say goes to standard error."""
-    from datmo.engine.project import open_project
+    from datmo.engine.project import open_project, settings_of
 
-    return open_project(notice=terminal.notice)
+    async with open_project(notice=terminal.notice) as project:
+        with suppress(InvalidArgument):  # `datmo config ls` names what is wrong
+            terminal.set_verbosity(settings_of(project)["verbosity"])
+        yield project
 
 
-def format_option(people: str = "table") -> Callable[[F], F]:
+async def named_session(project: Project, options: dict[str, Any]) -> None:
+    """Put the session that `--session` names in the place of `--session-id`; where there is none of that name, make it.
+
+    Parameters:
+        project: the project.
+        options: a command's, of which `session` is taken.
+    """
+    name = options.pop("session")
+    if name is None:
+        return
+    from datmo.errors import Refused
+
+    with suppress(Refused):  # somebody was quicker, or it is there
+        await project.sessions.create(name, current=False)
+    options["session_id"] = next(each.id for each in await project.sessions.ls() if each.name == name)
+
+
+def format_option(people: str = "table", *, csv: bool = False) -> Callable[[F], F]:
     """Return the option `--format`: for people, or JSON.
 
     Parameters:
         people: what the form for people is called.
+        csv: whether there is CSV, too.
     """
     return click.option(
         "--format",
         "form",
-        type=click.Choice([people, "json"]),
+        type=click.Choice([people, "json", *(["csv"] if csv else [])]),
         default=people,
         show_default=True,
-        help="For people, or one JSON document.",
+        help="For people, one JSON document" + (", or CSV with a column for each value." if csv else "."),
+    )
+
+
+def where_option(example: str) -> Callable[[F], F]:
+    """Return the option `--where`."""
+    return click.option(
+        "--where",
+        metavar="EXPRESSION",
+        help=f"Only those for which it holds, such as '{example}'; and, or, not, == != < <= > >=, contains.",
+    )
+
+
+def sort_option(example: str) -> Callable[[F], F]:
+    """Return the option `--sort`."""
+    return click.option(
+        "--sort",
+        metavar="KEY",
+        help=f"The largest first; '{example} asc' for the smallest. Those without it come last.",
     )
 
 
@@ -133,14 +206,14 @@ def limit_option(what: str) -> Callable[[F], F]:
         "--limit",
         type=click.IntRange(min=0),
         metavar="N",
-        help=f"Only the newest N {what}; 0 for all. [default: {NEWEST} in a table, all in JSON]",
+        help=f"At most N {what}; 0 for all. [default: {NEWEST} in a table, else all]",
     )
 
 
 def effective_limit(limit: int | None, form: str) -> int | None:
     """Return how many entries are wanted; None for all."""
     if limit is None:
-        return None if form == "json" else NEWEST
+        return NEWEST if form == "table" else None
     return min(limit, _ALL) or None
 
 

@@ -15,16 +15,18 @@ from datmo.cli.terminal import put_json
 from datmo.cli.words import exact
 
 if TYPE_CHECKING:
+    from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
     from datmo.core.entity.snapshot import Snapshot
     from datmo.core.entity.task import Task
     from datmo.core.event import Event
+    from datmo.engine.tasks import TaskUpdate
 
-__all__ = ["entity", "event", "line", "put_document", "put_list", "stream_list"]
+__all__ = ["entity", "event", "line", "put_document", "put_list", "stream_list", "update"]
 
 
-def entity(each: Session | Snapshot | Task, **more: Any) -> dict[str, Any]:
-    """Return a session, a snapshot or a task: all its attributes by their names.
+def entity(each: Environment | Session | Snapshot | Task, **more: Any) -> dict[str, Any]:
+    """Return an environment, a session, a snapshot or a task: all its attributes by their names.
 
     Parameters:
         each: the entity.
@@ -52,6 +54,24 @@ def event(each: Event) -> dict[str, Any]:
         "data": each.data,
         "digest": each.digest.hex() if each.digest else None,
         "hash": each.hash.hex(),
+    }
+
+
+_STREAMS = {1: "stdout", 2: "stderr"}
+
+
+def update(each: TaskUpdate) -> dict[str, Any]:
+    """Return something that happened to a task, with what it printed as text."""
+    return {
+        "event": each.event.type,
+        "task": each.event.entity_id,
+        "position": each.event.position,
+        "recorded_at": each.event.recorded_at,
+        "data": each.event.data,
+        "output": [
+            {"stream": _STREAMS.get(stream, str(stream)), "text": data.decode(errors="replace")}
+            for stream, data in each.output
+        ],
     }
 
 

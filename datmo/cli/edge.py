@@ -13,12 +13,13 @@ from anyio.abc import TaskStatus
 
 from datmo.cli.base import Root
 from datmo.cli.failures import INTERRUPTED, report, report_bug, report_group, report_usage
-from datmo.cli.terminal import ReaderGone, say
+from datmo.cli.terminal import ReaderGone, say, set_verbosity
 from datmo.engine.edge import single_error
 from datmo.errors import DatmoError
 
 __all__ = ["execute", "root", "run"]
 
+_LEVELS = ("quiet", "normal", "verbose")
 _READER_GONE = 128 + signal.SIGPIPE
 
 root: Root = Root(
@@ -74,6 +75,9 @@ def _signals() -> list[signal.Signals]:
 
 async def execute(arguments: Sequence[str]) -> int:
     """Run a command on the present event loop, show its errors, and return its exit code."""
+    set_verbosity(None)
+    if (level := os.environ.get("DATMO_VERBOSITY")) in _LEVELS:
+        set_verbosity(level)
     try:
         with single_error():
             code = await root.main(list(arguments), "datmo", standalone_mode=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import asyncclick as click
 
-from datmo.cli.terminal import hint, paint, say
+from datmo.cli.terminal import hint, paint, say, verbose
 from datmo.errors import DatmoError
 
 __all__ = ["INTERRUPTED", "report", "report_bug", "report_usage"]
@@ -20,13 +20,23 @@ INTERRUPTED = 130
 def report(error: DatmoError) -> int:
     """Show an error of ours and return its exit code."""
     _show(error.message, error.hint)
+    if verbose():
+        _show_causes(error)
     return error.exit_code
+
+
+def _show_causes(error: BaseException) -> None:
+    """Say what an error came from, one line each."""
+    while (cause := error.__cause__) is not None:
+        said = " ".join(f"{type(cause).__name__}: {cause}".split())
+        say(f"  because of {said}")
+        error = cause
 
 
 def report_usage(error: click.ClickException) -> int:
     """Show a mistake in the command line and return its exit code."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        say(error.format_message())
+        say(error.format_message(), always=True)
         return error.exit_code
     message, advice = error.format_message(), None
     if isinstance(error, click.exceptions.NoSuchCommand | click.exceptions.NoSuchOption):
@@ -76,6 +86,6 @@ def report_group(group: BaseExceptionGroup[BaseException]) -> int:
 
 
 def _show(message: str, advice: str | None) -> None:
-    say(f"{paint('error:', 'red', sys.stderr)} {message}")
+    say(f"{paint('error:', 'red', sys.stderr)} {message}", always=True)
     if advice:
-        hint(advice)
+        hint(advice, always=True)

@@ -27,17 +27,26 @@ GROUPS: Mapping[str, Mapping[str, Entry]] = {
     "A project": {
         "init": Entry("datmo.cli.project:init", "make this folder a project, or change its name and description"),
         "status": Entry("datmo.cli.project:status", "session, current snapshot and running tasks"),
+        "gc": Entry("datmo.cli.gc:gc", "remove what only deleted snapshots and tasks needed"),
         "cleanup": Entry("datmo.cli.project:cleanup", "remove the project; your own files stay"),
         "session": Entry("datmo.cli.session:session", "group tasks and snapshots: create, select, ls, delete"),
     },
     "Work that is recorded": {
         "task": Entry("datmo.cli.task:task", "run commands in the project's environment: run, ls, logs, stop"),
+        "environment": Entry(
+            "datmo.cli.environment:environment", "what tasks run in: setup, create, ls, inspect, diff, delete"
+        ),
         "snapshot": Entry("datmo.cli.snapshot:snapshot", "keep code, environment, files, config and stats together"),
     },
     "What happened": {
         "log": Entry("datmo.cli.log:log", "the event log: ls, show, follow, verify, replay"),
     },
     "Datmo itself": {
+        "config": Entry("datmo.cli.config:config", "settings of the project and your own: get, set, unset, ls"),
+        "docs": Entry("datmo.cli.docs:docs", "a guide, and references of commands, SDK, settings, events, files"),
+        "completion": Entry(
+            "datmo.cli.completion:completion", "let bash, zsh or fish complete commands, ids and labels"
+        ),
         "version": Entry("datmo.cli.project:version", "show the version"),
     },
 }
@@ -79,7 +88,7 @@ def page(width: int) -> str:
     )
     for title, group in GROUPS.items():
         lines += ["", f"{title}:"]
-        lines += [line for name, entry in group.items() for line in _pair(name, entry.help, 10, width)]
+        lines += [line for name, entry in group.items() for line in _pair(name, entry.help, 12, width)]
     lines += ["", "Examples:", *(line for text, what in _EXAMPLES for line in _example(text, what, width))]
     lines += ["", "Options:", *_pair("-h, --help", "show this page; `datmo COMMAND --help` shows more", 12, width)]
     return "\n".join(lines)

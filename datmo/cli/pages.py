@@ -13,7 +13,7 @@ from datmo.cli.words import ago, amount, clean, exact, size, value
 if TYPE_CHECKING:
     from datmo.core.event import Event
 
-__all__ = ["event_page", "snapshot_page", "task_page"]
+__all__ = ["environment_page", "event_page", "snapshot_page", "task_page"]
 
 _NAMES = 12
 
@@ -58,14 +58,39 @@ def task_page(found: Mapping[str, Any]) -> str:
         _line("code", code["id"]),
         _line("environment", environment["id"]),
         *_beside([_environment(environment)]),
+        *_options(found["options"]),
         *_values("config", found["config"], None),
         *_values("results", found["results"], None),
+        *_metrics(found["metrics"]),
         _line("output", size(found["output_size"])),
         *_beside(clean(notice) for notice in found["notices"]),
     ]
     if files["id"]:
         lines.append(_line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"))
         lines += _beside(f"{clean(each['path'])}  {size(each['size'])}" for each in files["files"])
+    return "".join(f"{line}\n" for line in lines)
+
+
+def environment_page(found: Mapping[str, Any]) -> str:
+    """Return what is known of an environment, as `project.environments.inspect` gives it."""
+    hardware = found["hardware"]
+    gpus = ", ".join(clean(str(each)) for each in hardware.get("gpus") or ()) or "none"
+    lines = [
+        _line("environment", found["id"]),
+        _line("kind", found["kind"]),
+        _line("definition", clean(found["described"])),
+        *_beside(clean(name) for name in found["files"]),
+        _line("platform", " ".join(clean(str(each)) for each in found["platform"].values())),
+        _line("captured on", f"{hardware.get('cpus')} processors, {size(hardware.get('memory') or 0)}, GPUs: {gpus}"),
+        _line("created", f"{exact(found['created_at'])} ({ago(found['created_at'])})"),
+        _line("used by", f"{amount(found['tasks'], 'task')}, {amount(found['snapshots'], 'snapshot')}"),
+        _line("built", "" if found["builds"] else "no"),
+        *_beside(
+            f"{key[:12]}  {build['image_id'] or 'a virtual environment'}" for key, build in found["builds"].items()
+        ),
+        _line("packages", str(len(found["packages"])) if found["packages"] else "not known"),
+        *_beside(clean(package) for package in found["packages"]),
+    ]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -104,6 +129,20 @@ def _beside(texts: Iterable[str]) -> list[str]:
     return [f"{'':{_NAMES}} {text}" for text in texts if text]
 
 
+def _metrics(series: Mapping[str, Any]) -> list[str]:
+    if not series:
+        return []
+    names = max(extent(clean(name)) for name in series)
+    lines = [_line("metrics", "")]
+    for name, each in series.items():
+        ends = "".join(f" · {end} {value(each[end])}" for end in ("min", "max") if each[end] is not None)
+        shown = clean(name)
+        lines += _beside(
+            [f"{shown}{'':{names - extent(shown)}}  {value(each['last'])} at step {each['last_step']}{ends}"]
+        )
+    return lines
+
+
 def _changed(code: Mapping[str, Any]) -> bool:
     return code["base"] is not None and code["base"] != code["id"]
 
@@ -113,6 +152,24 @@ def _environment(environment: Mapping[str, Any]) -> str:
     python = f"Python {platform['python']}" if "python" in platform else ""
     machine = " ".join(platform[name] for name in ("system", "machine") if name in platform)
     return " · ".join(part for part in (clean(environment["described"] or ""), python, machine) if part)
+
+
+def _options(options: Mapping[str, Any]) -> list[str]:
+    """Return what the task was run with, beside its command; nothing where that is nothing unusual."""
+    data, variables = options.get("data", {}), options.get("variables", {})
+    plain = {name: each for name, each in options.items() if name not in ("data", "variables", "image") and each}
+    lines = [
+        *(f"data {clean(name)} = {clean(each['path'])} ({size(each['size'])})" for name, each in data.items()),
+        *(
+            clean(f"{name}={each}" if each is not None else f"{name} (not recorded)")
+            for name, each in variables.items()
+        ),
+        *(
+            f"{name.replace('_', ' ')} {size(each) if name == 'memory' else value(each)}"
+            for name, each in plain.items()
+        ),
+    ]
+    return [_line("options", ""), *_beside(lines)] if lines else []
 
 
 def _values(name: str, mapping: Mapping[str, Any], path: str | None) -> list[str]:

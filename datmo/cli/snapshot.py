@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import asyncclick as click
 
-from datmo.cli import snapshot_checkout, snapshot_diff, snapshot_words
-from datmo.cli.base import Group, effective_limit, exclusive, format_option, limit_option, opened, session_filter
+from datmo.cli import snapshot_diff, snapshot_store, snapshot_words
+from datmo.cli.base import (
+    Group,
+    effective_limit,
+    exclusive,
+    format_option,
+    limit_option,
+    opened,
+    session_filter,
+    sort_option,
+    where_option,
+)
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, put, say, width
 from datmo.cli.words import Shortened, ago, clean, values
@@ -49,10 +59,10 @@ async def snapshot() -> None:
 @click.option("--filepaths", metavar="PATH", multiple=True, help="Keep this file or folder; may be repeated.")
 @click.option("--config", metavar="KEY:VALUE", multiple=True, help="A value of the configuration; may be repeated.")
 @click.option("--config-filename", metavar="NAME", help="Look for the configuration under this name.  [config.json]")
-@click.option("--config-filepath", metavar="FILE", help="Read the configuration from this JSON file.")
+@click.option("--config-filepath", metavar="FILE", help="Read the configuration from this JSON, YAML or TOML file.")
 @click.option("--stats", metavar="KEY:VALUE", multiple=True, help="A metric; may be repeated.")
 @click.option("--stats-filename", metavar="NAME", help="Look for the metrics under this name.  [stats.json]")
-@click.option("--stats-filepath", metavar="FILE", help="Read the metrics from this JSON file.")
+@click.option("--stats-filepath", metavar="FILE", help="Read the metrics from this JSON, YAML or TOML file.")
 async def create(**given: Any) -> None:
     """Create a snapshot of the project as it is, or of what a task ran and left."""
     _refuse_together(given)
@@ -89,37 +99,57 @@ def _refuse_together(given: Mapping[str, object]) -> None:
 
 @snapshot.command(
     "ls",
-    examples=["datmo snapshot ls", "datmo snapshot ls -a --filter best", "datmo snapshot ls --format json --limit 1"],
+    examples=[
+        "datmo snapshot ls",
+        "datmo snapshot ls -a --filter best",
+        "datmo snapshot ls --where 'stats.accuracy > 0.9 and config.lr == 0.1' --sort stats.accuracy",
+        'datmo snapshot ls --where \'not label == "best" and created_at > "2026-11-01"\' --format csv',
+    ],
 )
 @session_filter()
 @click.option("--all", "-a", "everything", is_flag=True, help="Show code, environment, file collection and task, too.")
 @click.option("--filter", "text", metavar="TEXT", help="Only those with this in their message or label.")
+@where_option("stats.accuracy > 0.9 and config.lr == 0.1")
+@sort_option("stats.loss")
 @click.option("--deleted", is_flag=True, help="Those that were deleted, instead of the others.")
 @limit_option("snapshots")
-@format_option()
-async def ls(  # noqa: PLR0917  # given by name
-    session_id: str | None, everything: bool, text: str | None, deleted: bool, limit: int | None, form: str
+@format_option(csv=True)
+async def ls(
+    session_id: str | None, everything: bool, text: str | None, limit: int | None, form: str, **selection: Any
 ) -> None:
     """List snapshots, newest first; the current one is marked with `*`."""
     async with opened() as project:
         current = await project.snapshots.current()
         found, total = await project.snapshots.page(
-            session_id=session_id or None, filter=text, limit=effective_limit(limit, form), deleted=deleted
+            session_id=session_id or None, filter=text, limit=effective_limit(limit, form), **selection
         )
         sessions = {each.id: each.name for each in await project.sessions.ls()}
     current_id = None if current is None else current.id
-    if form == "json":
-        from datmo.cli.documents import entity, put_list
-
-        await put_list(entity(each, current=each.id == current_id) for each in found)
-    elif found:
+    if form == "table" and found:
         await put(snapshot_table(found, sessions, current_id=current_id, everything=everything))
+    elif form != "table":
+        await _put_documents(found, sessions, current_id, form)
     if len(found) < total:
         say(f"showing {len(found)} of {total}; --limit 0 shows all")
-    if not total and form != "json":
-        say("no snapshots" + (" fit" if text or session_id or deleted else " yet"))
-        if not (text or session_id or deleted):
+    if not total and form == "table":
+        selected = bool(text or session_id or selection["where"] or selection["deleted"])
+        say("no snapshots" + (" fit" if selected else " yet"))
+        if not selected:
             hint('`datmo snapshot create -m "first model"` makes one')
+
+
+async def _put_documents(
+    found: Sequence[Snapshot], sessions: Mapping[str, str], current_id: str | None, form: str
+) -> None:
+    from datmo.cli.documents import entity, put_list
+
+    if form == "json":
+        await put_list(entity(each, current=each.id == current_id) for each in found)
+        return
+    from datmo.cli.csv_list import SNAPSHOT_COLUMNS, put_csv
+
+    documents = (entity(each, current=each.id == current_id, session=sessions[each.session_id]) for each in found)
+    await put_csv(documents, SNAPSHOT_COLUMNS, ("config", "stats"))
 
 
 @snapshot.command("inspect", examples=["datmo snapshot inspect 91cd", "datmo snapshot inspect best --format json"])
@@ -198,5 +228,5 @@ def _add_content(found: Sequence[Snapshot], rows: list[list[str]]) -> None:
         ]
 
 
-for _command in (*snapshot_diff.COMMANDS, *snapshot_checkout.COMMANDS, *snapshot_words.COMMANDS):
+for _command in (*snapshot_diff.COMMANDS, *snapshot_words.COMMANDS, *snapshot_store.COMMANDS):
     snapshot.add_command(_command)

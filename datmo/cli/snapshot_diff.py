@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from datmo.core.differences import Difference, FileChange, TextChange, ValueChange
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "patch_lines", "section", "value_line"]
 
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow"), "mode": ("~", "yellow")}
 _ID = 7
@@ -48,7 +48,7 @@ async def diff(first: str, second: str, patch: bool, stat: bool, form: str) -> N
         return
     lines = _code_lines(found.code) if stat else list(_page(found))
     if patch:
-        lines += [line for each in found.code for line in _patch(each)]
+        lines += [line for each in found.code for line in patch_lines(each)]
     if lines:
         await put("".join(f"{line}\n" for line in lines))
     if found.same:
@@ -59,16 +59,17 @@ async def diff(first: str, second: str, patch: bool, stat: bool, form: str) -> N
 
 def _page(found: Difference) -> Iterable[str]:
     for title, changes in (("config", found.config), ("stats", found.stats)):
-        yield from _section(title, [_value_line(each) for each in changes])
-    yield from _section("files", [_file_line(each) for each in found.files])
+        yield from section(title, [value_line(each) for each in changes])
+    yield from section("files", [_file_line(each) for each in found.files])
     if found.environment is not None:
-        yield from _section("environment", [" → ".join(each[:_ID] for each in found.environment)])
-        yield from [f"  {line}" for each in found.definitions for line in _patch(each)]
-        yield from [f"  {_value_line(each)}" for each in found.packages]
-    yield from _section("code", _code_lines(found.code))
+        yield from section("environment", [" → ".join(each[:_ID] for each in found.environment)])
+        yield from [f"  {line}" for each in found.definitions for line in patch_lines(each)]
+        yield from [f"  {value_line(each)}" for each in found.packages]
+    yield from section("code", _code_lines(found.code))
 
 
-def _section(title: str, lines: list[str]) -> list[str]:
+def section(title: str, lines: list[str]) -> list[str]:
+    """Return lines under a title; nothing where there are none."""
     return [paint(title, "bold"), *(f"  {line}" for line in lines)] if lines else []
 
 
@@ -77,7 +78,8 @@ def _marked(kind: str, text: str) -> str:
     return paint(f"{mark} {text}", style, sys.stdout)
 
 
-def _value_line(each: ValueChange) -> str:
+def value_line(each: ValueChange) -> str:
+    """Return a value that differs as a line."""
     shown = [value(side) for side in (each.before, each.after)]
     if each.kind == "added":
         return _marked(each.kind, f"{clean(each.key)}: {shown[1]}")
@@ -106,7 +108,8 @@ def _counted(each: TextChange) -> str:
     return "no text, or large" if each.added is None else f"+{each.added} -{each.removed}"
 
 
-def _patch(each: TextChange) -> list[str]:
+def patch_lines(each: TextChange) -> list[str]:
+    """Return the lines in which a file differs."""
     if not each.patch:
         return [f"{clean(each.path)}: {_counted(each)}"]
     styles = {"+": "green", "-": "red", "@": "cyan"}

@@ -8,9 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import asyncclick as click
 
-from datmo.cli.base import Command, Group, effective_limit, format_option, limit_option, opened, session_filter
+from datmo.cli.base import (
+    Command,
+    Group,
+    effective_limit,
+    exclusive,
+    format_option,
+    limit_option,
+    named_session,
+    opened,
+    session_filter,
+    sort_option,
+    where_option,
+)
 from datmo.cli.table import Column, table
 from datmo.cli.task_control import COMMANDS, end_words
+from datmo.cli.task_options import run_options, taken_options
+from datmo.cli.task_sweep import SweepOptions, specs_of, sweep_options
 from datmo.cli.terminal import ReaderGone, colourful, hint, put, put_bytes, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
 
@@ -60,41 +74,35 @@ class RunCommand(Command):
         'datmo task run "python train.py --lr 0.1"',
         "datmo task run -- python train.py --lr 0.1",
         'datmo task run --gpu -p 8888:8888 "python serve.py"',
+        'datmo task run --data ~/iris --mem-limit 2g --env API_KEY --timeout 1h "python train.py"',
         'datmo task run -j 4 "python train.py --lr {lr} --seed {seed}" --grid lr=0.1,0.01 --grid seed=0..3',
+        'datmo task run "python train.py" --from points.csv --retries 2 --fail-fast --rank results.accuracy',
     ],
 )
 @click.argument("commands", metavar="CMD", nargs=-1)
 @click.option("--gpu", is_flag=True, help="Use GPUs where there are any.")
 @click.option("--ports", "-p", metavar="HOST:CONTAINER", multiple=True, help="Open a port; may be repeated.")
-@click.option("--environment-def", "env", metavar="FILE", help="Run in the environment that this file defines.")
+@click.option("--environment-def", "-e", "env", metavar="FILE", help="Run in the environment that this file defines.")
 @click.option("--session-id", metavar="SESSION", help="The session that it belongs to.  [default: the current one]")
+@click.option("--session", metavar="NAME", help="The same by its name; it is made where there is none.")
 @click.option("--name", help="A name for the task.")
 @click.option("--executor", type=click.Choice(["docker", "process"]), help="Where.  [default: by the environment]")
-@click.option(
-    "--jobs", "-j", type=click.IntRange(min=1), metavar="N", help="How many at a time.  [default: processors]"
-)
-@click.option(
-    "--grid",
-    metavar="NAME=VALUES",
-    multiple=True,
-    help="Run for each value, such as lr=0.1,0.01 or seed=0..3; repeated: for each combination. {NAME} in a command "
-    "stands for it.",
-)
-@click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Run each so many times.")
+@run_options
+@sweep_options
+@format_option("text")
 @click.pass_context
 async def run(
     ctx: click.Context,
     /,
     commands: tuple[str, ...],
-    jobs: int | None,
-    grid: tuple[str, ...],
-    repeat: int,
+    form: str,
     **options: Any,
 ) -> int:
     """Run a command in the project's environment, to its end; or several, so many at a time.
 
     CMD is one whole command, in quotes; or put `--` before its words. It runs on exactly the code that is here now, in
-    a checkout of its own. The exit code is the command's own; of several tasks, 1 where one of them failed.
+    a checkout of its own. The exit code is the command's own; of several tasks, 1 where one of them failed. `--format
+    json` writes every event of the tasks as it happens, one JSON document a line.
     """
     from datmo.engine.edge import single_error
     from datmo.errors import DatmoError
@@ -102,8 +110,11 @@ async def run(
     given = _commands(ctx, commands)
     try:
         with single_error():
-            if len(given) > 1 or grid or repeat > 1:
-                return await _run_many(ctx, given, (jobs, grid, repeat), options)
+            options["options"] = taken_options(options)
+            sweep = SweepOptions.taken(options)
+            exclusive(session=options["session"], session_id=options["session_id"])
+            if len(given) > 1 or sweep.many or form == "json":
+                return await _run_many(ctx, given, sweep, form, options)
             return await _run_one(given[0], options)
     except DatmoError as error:
         from datmo.cli.failures import report
@@ -115,15 +126,16 @@ async def run(
 async def _run_many(
     ctx: click.Context,
     commands: Sequence[str | list[str]],
-    sweep: tuple[int | None, tuple[str, ...], int],
+    sweep: SweepOptions,
+    form: str,
     options: dict[str, Any],
 ) -> int:
-    from datmo.cli.task_many import run_many, specs_of
+    from datmo.cli.task_many import run_many
 
-    jobs, grid, repeat = sweep
+    specs = await specs_of(commands, sweep, options.pop("name"))
     if options.pop("ports"):
         raise click.UsageError("several tasks cannot have one port: --ports goes with one command", ctx)
-    return await run_many(specs_of(commands, grid, repeat, options.pop("name")), jobs, options)
+    return await run_many(specs, sweep, form, options)
 
 
 async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
@@ -133,6 +145,7 @@ async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
     async with opened() as project, anyio.create_task_group() as workers:
         workers.start_soon(output.say_when_stopped, name="word of a stop")
         try:
+            await named_session(project, options)
             ended = await project.tasks.run(command, live=output.take, **options)
         except anyio.get_cancelled_exc_class():
             say("stopped; `datmo task ls` shows it")
@@ -196,31 +209,52 @@ def _say_end(ended: Task) -> None:
         hint(f'`datmo snapshot create -m "…" --task-id {said}` keeps what it ran and left')
 
 
-@task.command("ls", examples=["datmo task ls", "datmo task ls --session-id sweeps --filter train.py"])
+@task.command(
+    "ls",
+    examples=[
+        "datmo task ls",
+        "datmo task ls --session-id sweeps --filter train.py",
+        'datmo task ls --where "results.accuracy > 0.9" --sort results.accuracy',
+        "datmo task ls --where 'status == \"FAILED\" or duration > 60' --format csv",
+    ],
+)
 @session_filter()
 @click.option("--filter", "text", metavar="TEXT", help="Only those with this in their command or name.")
+@where_option("results.accuracy > 0.9")
+@sort_option("duration")
 @limit_option("tasks")
-@format_option()
-async def ls(session_id: str | None, text: str | None, limit: int | None, form: str) -> None:
+@format_option(csv=True)
+async def ls(session_id: str | None, text: str | None, limit: int | None, form: str, **selection: Any) -> None:
     """List tasks, newest first."""
     async with opened() as project:
         found, total = await project.tasks.page(
-            session_id=session_id or None, filter=text, limit=effective_limit(limit, form)
+            session_id=session_id or None, filter=text, limit=effective_limit(limit, form), **selection
         )
         sessions = {each.id: each.name for each in await project.sessions.ls()}
-    if form == "json":
-        from datmo.cli.documents import entity, put_list
-
-        await put_list(entity(each) for each in found)
-    elif found:
+    if form == "table" and found:
         await put(task_table(found, sessions))
         hint_at_unattended(found)
+    elif form != "table":
+        await _put_documents(found, sessions, form)
     if len(found) < total:
         say(f"showing {len(found)} of {total}; --limit 0 shows all")
-    if not total and form != "json":
-        say("no tasks" + (" fit" if text or session_id else " yet"))
-        if not (text or session_id):
+    if not total and form == "table":
+        selected = bool(text or session_id or selection["where"])
+        say("no tasks" + (" fit" if selected else " yet"))
+        if not selected:
             hint('`datmo task run "python train.py"` runs one')
+
+
+async def _put_documents(found: Sequence[Task], sessions: dict[str, str], form: str) -> None:
+    from datmo.cli.documents import entity, put_list
+
+    if form == "json":
+        await put_list(entity(each) for each in found)
+        return
+    from datmo.cli.csv_list import TASK_COLUMNS, put_csv
+
+    documents = (entity(each, session=sessions[each.session_id]) for each in found)
+    await put_csv(documents, TASK_COLUMNS, ("config", "results"))
 
 
 def hint_at_unattended(found: Sequence[Task]) -> None:

@@ -3,63 +3,121 @@
 from __future__ import annotations
 
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from datmo.cli.base import opened
+from datmo.cli.base import named_session, opened
 from datmo.cli.task_control import end_words
-from datmo.cli.terminal import ReaderGone, hint, paint, put_bytes, say
-from datmo.cli.words import Shortened
+from datmo.cli.terminal import ReaderGone, colourful, hint, interactive_display, paint, put_bytes, put_json, say, width
+from datmo.cli.words import Shortened, duration, value, values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from datmo.cli.task_live import View
+    from datmo.cli.task_sweep import SweepOptions
     from datmo.core.entity.task import Task
+    from datmo.core.expression import Order
     from datmo.core.sweep import TaskSpec
+    from datmo.engine.tasks import RunningTasks
 
-__all__ = ["run_many", "specs_of"]
+__all__ = ["run_many"]
 
 _SOME_FAILED = 1
+_OUR_FAILURE = 125
+_MOST_ROWS = 50
+_STDERR = 2
 
 
-def specs_of(commands: Sequence[str | list[str]], grid: Sequence[str], repeat: int, name: str | None) -> list[TaskSpec]:
-    """Return what a command line asks for: each command for each combination of the grid, so many times.
+async def run_many(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, options: dict[str, Any]) -> int:
+    """Run tasks, so many at a time, and return the exit code: 1 where one of them failed; that of a single one.
 
-    Raises:
-        InvalidArgument: an axis of the grid is not of the form `NAME=VALUES`, or there are too many.
+    Parameters:
+        specs: what is run.
+        sweep: how many at a time, and so on.
+        form: `text`, or `json` for a stream of events.
+        options: what `Tasks.start` takes beside.
     """
-    from datmo.core.sweep import TaskSpec, combinations, parse_axis
-
-    points = combinations([parse_axis(text) for text in grid])
-    return [
-        TaskSpec(command, parameters=point, name=name)
-        for command in commands
-        for point in points
-        for _ in range(repeat)
-    ]
-
-
-async def run_many(specs: Sequence[TaskSpec], jobs: int | None, options: dict[str, Any]) -> int:
-    """Run tasks, so many at a time, and return the exit code: 1 where one of them failed."""
     import anyio
 
     ended: list[Task] = []
     async with opened() as project, anyio.create_task_group() as workers:
         stopping = _Stopping()
         workers.start_soon(stopping.say_when_stopped, name="word of a stop")
-        lines = _Lines()
-        async with project.tasks.start(specs, limit=jobs, live=lines.take, **options) as running:
-            ids = Shortened(running.ids)
-            lines.name(running.ids, ids)
-            async for task in running.finished():
-                await lines.close(task.id)
-                ended.append(task)
-                say(f"{len(ended)}/{len(running.ids)}  {end_words(ids(task.id), task, config=True)}")
+        await named_session(project, options)
+        show = _Show() if form == "text" else None
+        async with project.tasks.start(
+            specs,
+            limit=sweep.jobs,
+            retries=sweep.retries,
+            max_failures=sweep.max_failures,
+            live=None if show is None else show.take,
+            **options,
+        ) as running:
+            if show is not None:
+                ended = await show.to_the_end(running)
+            else:
+                async with anyio.create_task_group() as tellers:
+                    tellers.start_soon(_tell, running, name="events as JSON")
+                    ended = [task async for task in running.finished()]
         stopping.over = True
         workers.cancel_scope.cancel()
+    return _summary(ended, sweep.rank, form)
+
+
+async def _tell(running: RunningTasks) -> None:
+    """Write every event of the tasks as one line of JSON, as it happens."""
+    from datmo.cli.documents import line, update
+
+    async with aclosing(running.events()) as events:
+        async for each in events:
+            try:
+                await put_json(line(update(each)) + "\n")
+            except ReaderGone:  # the tasks go on without
+                return
+
+
+def _summary(ended: Sequence[Task], rank: Order | None, form: str) -> int:
     failed = [task for task in ended if task.status != "SUCCESS"]
-    say(f"{len(ended) - len(failed)} of {len(ended)} tasks succeeded")
-    hint("`datmo task ls` lists them")
+    if form == "text":
+        if len(ended) > 1:
+            say(results_table(ended, rank).rstrip("\n"))
+        say(f"{len(ended) - len(failed)} of {len(ended)} tasks succeeded")
+        hint("`datmo task ls` lists them")
+    if len(ended) == 1:
+        return _OUR_FAILURE if ended[0].exit_code is None else ended[0].exit_code
     return _SOME_FAILED if failed else 0
+
+
+def results_table(ended: Iterable[Task], rank: Order | None) -> str:
+    """Return tasks with what they were given and what came of it, the best first where they are ranked."""
+    from datmo.cli.table import Column, table
+    from datmo.core.ranking import ranked, ranked_value
+
+    listed = list(ended)
+    order = sorted(listed, key=lambda task: task.created_at) if rank is None else ranked(listed, rank)
+    ids = Shortened(task.id for task in listed)
+    key = "" if rank is None else ".".join([rank.key.field, *rank.key.path])
+    columns = [
+        Column("", right=True, optional=True),
+        Column("id", styles={"": "cyan"}),
+        Column("status", styles={"SUCCESS": "green", "FAILED": "red", "LOST": "red", "STOPPED": "yellow"}),
+        Column("took", right=True),
+        Column(key or "rank", right=True, optional=True),
+        Column("config", flexible=True, optional=True),
+        Column("results", flexible=True, optional=True),
+    ]
+    rows = []
+    for number, task in enumerate(order[:_MOST_ROWS], start=1):
+        found = None if rank is None else ranked_value(task, rank)
+        place = str(number) if found is not None else ""
+        best = "" if found is None else value(found)
+        rows.append(
+            [place, ids(task.id), task.status, duration(task.duration), best, values(task.config), values(task.results)]
+        )
+    shown = table(columns, rows, width=width(sys.stderr), colour=colourful(sys.stderr))
+    left_out = len(order) - len(rows)
+    return shown + (f"and {left_out} more\n" if left_out else "")
 
 
 class _Stopping:
@@ -78,25 +136,74 @@ class _Stopping:
                 say("\nstopping the tasks in order; Ctrl-C once more leaves at once")
 
 
+class _Show:
+    """Shows what tasks print and how they end: on a terminal their state, elsewhere every line."""
+
+    def __init__(self) -> None:
+        self._live = interactive_display()
+        self._view: View | None = None
+        # What they print is on the screen by its last line alone; into a file or a pipe it goes all the same.
+        self._lines = None if self._live and sys.stdout.isatty() else _Lines(only_stdout=self._live)
+
+    async def take(self, task_id: str, stream: int, data: bytes) -> None:
+        """Hear what a task prints."""
+        if self._view is not None:
+            await self._view.take(task_id, stream, data)
+        if self._lines is not None:
+            await self._lines.take(task_id, stream, data)
+
+    async def to_the_end(self, running: RunningTasks) -> list[Task]:
+        """Show tasks until all have ended, and return them."""
+        if self._lines is not None:
+            self._lines.shortened = Shortened(running.ids)
+        if not self._live:
+            return await self._ends(running)
+        from datmo.cli.task_live import View, shown_live
+
+        self._view = View(running.ids)
+        async with shown_live(running, self._view):
+            return await self._ends(running)
+
+    async def _ends(self, running: RunningTasks) -> list[Task]:
+        ended: list[Task] = []
+        ids = Shortened(running.ids)
+        async for task in running.finished():
+            if self._lines is not None:
+                await self._lines.close(task.id)
+            ended.append(task)
+            if self._view is not None:
+                self._view.done = len(ended)
+            again = f" (tried again as {ids(task.id)})" if task.retry_of else ""
+            words = end_words(ids(task.retry_of or task.id) + again, task, config=True)
+            say(f"{len(ended)}/{len(running.ids)}  {words}")
+        if self._lines is not None:
+            await self._lines.close_all()
+        return ended
+
+
 class _Lines:
-    """Shows whole lines of many tasks, each behind the id of its task."""
+    """Shows whole lines of many tasks, each behind the id of its task.
+
+    Parameters:
+        only_stdout: what they print on standard error is left out.
+    """
 
     _LONGEST = 1 << 16
 
-    def __init__(self) -> None:
+    def __init__(self, *, only_stdout: bool = False) -> None:
         import anyio
 
+        self._only_stdout = only_stdout
         self._writing = anyio.Lock()
         self._unfinished: dict[tuple[str, int], bytes] = {}
-        self._names: dict[str, str] = {}
         self._gone: set[int] = set()
-
-    def name(self, ids: Sequence[str], shortened: Shortened) -> None:
-        """Say what the tasks are called; what came before is behind their whole ids."""
-        self._names = {task_id: shortened(task_id) for task_id in ids}
+        self.shortened: Shortened | None = None
+        """What the tasks are called; until it is known, lines are behind whole ids."""
 
     async def take(self, task_id: str, stream: int, data: bytes) -> None:
         """Show the lines that some more output finishes; a very long one is shown as far as it has come."""
+        if stream == _STDERR and self._only_stdout:
+            return
         pending = self._unfinished.get((task_id, stream), b"") + data
         end = pending.rfind(b"\n") + 1 or (len(pending) if len(pending) > self._LONGEST else 0)
         self._unfinished[task_id, stream] = pending[end:]
@@ -109,9 +216,15 @@ class _Lines:
             if rest := self._unfinished.pop((task_id, stream), b""):
                 await self._put(task_id, stream, rest)
 
+    async def close_all(self) -> None:
+        """Show what is left unfinished by attempts that were not the last."""
+        for task_id in {task_id for task_id, _ in self._unfinished}:
+            await self.close(task_id)
+
     async def _put(self, task_id: str, stream: int, lines: bytes) -> None:
-        target = sys.stderr if stream == 2 else sys.stdout
-        front = paint(f"{self._names.get(task_id, task_id)} |", "cyan", target).encode() + b" "
+        target = sys.stderr if stream == _STDERR else sys.stdout
+        name = task_id if self.shortened is None else self.shortened(task_id)
+        front = paint(f"{name} |", "cyan", target).encode() + b" "
         shown = b"".join(front + line + b"\n" for line in lines.removesuffix(b"\n").split(b"\n"))
         async with self._writing:  # one after another: lines of two tasks do not meet
             if stream in self._gone:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from functools import partial
 from typing import TextIO
 
@@ -17,11 +18,14 @@ __all__ = [
     "colourful",
     "hint",
     "interactive",
+    "interactive_display",
     "notice",
     "paint",
     "put",
     "put_json",
     "say",
+    "set_verbosity",
+    "verbose",
     "width",
 ]
 
@@ -81,8 +85,41 @@ def silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def say(line: str) -> None:
-    """Say something on standard error."""
+class _Verbosity:
+    """How much is said: `quiet`, `normal` or `verbose`, and whether that was given with the command."""
+
+    level = "normal"
+    given = False
+    began = 0.0
+
+
+def set_verbosity(level: str | None, *, given: bool = False) -> None:
+    """Decide how much is said on standard error; what is given with the command goes before settings.
+
+    Parameters:
+        level: `quiet` (errors only), `normal` or `verbose`; None begins anew.
+        given: whether the command line itself says so.
+    """
+    if level is None:
+        _Verbosity.level, _Verbosity.given, _Verbosity.began = "normal", False, time.monotonic()
+    elif given or not _Verbosity.given:
+        _Verbosity.level, _Verbosity.given = level, given
+
+
+def verbose() -> bool:
+    """Say whether more shall be said than usual."""
+    return _Verbosity.level == "verbose"
+
+
+def say(line: str, *, always: bool = False) -> None:
+    """Say something on standard error.
+
+    Parameters:
+        line: what is said.
+        always: whether it is an error, which is said where all else is not.
+    """
+    if _Verbosity.level == "quiet" and not always:
+        return
     try:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
@@ -92,13 +129,14 @@ def say(line: str) -> None:
 
 def notice(line: str) -> None:
     """Say what happens on the way, as the engine reports it."""
+    since = f"{time.monotonic() - _Verbosity.began:6.2f}s " if verbose() else ""
     for part in line.splitlines() or [""]:
-        say("  " + "".join(mark if mark.isprintable() or mark == "\t" else " " for mark in part))
+        say(f"  {since}" + "".join(mark if mark.isprintable() or mark == "\t" else " " for mark in part))
 
 
-def hint(text: str) -> None:
-    """Say what may be done next."""
-    say(f"{paint('hint:', 'cyan', sys.stderr)} {text}")
+def hint(text: str, *, always: bool = False) -> None:
+    """Say what may be done next; `always` where it belongs to an error."""
+    say(f"{paint('hint:', 'cyan', sys.stderr)} {text}", always=always)
 
 
 async def ask(question: str) -> str:
@@ -114,6 +152,11 @@ async def ask(question: str) -> str:
 def interactive() -> bool:
     """Say whether somebody is there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def interactive_display() -> bool:
+    """Say whether standard error is a terminal that can be drawn on, and more than errors shall be said."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and _Verbosity.level != "quiet"
 
 
 def width(stream: TextIO | None = None) -> int | None:

@@ -104,6 +104,11 @@ class Difference(NamedTuple):
         """Whether nothing differs but the words."""
         return not any(self[2:])
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html import difference_html
+
+        return difference_html(self)
+
 
 def value_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[ValueChange, ...]:
     """Return the keys whose values differ, sorted; 1 differs from True, and NaN does not from itself."""

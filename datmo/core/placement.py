@@ -18,22 +18,27 @@ class Placement(NamedTuple):
     reason: str
 
 
-def place(kind: str, wanted: str | None) -> Placement:
+def place(kind: str, wanted: str | None, usual: str = "auto") -> Placement:
     """Decide where a task runs.
 
     Parameters:
         kind: the kind of its environment.
         wanted: `docker` or `process` where the user says so, else None.
+        usual: what the settings say for all others: `auto` leaves it to the environment.
 
     Raises:
         InvalidArgument: there is no such executor, or the environment cannot be had in it.
     """
     if wanted is not None and wanted not in EXECUTORS:
         raise InvalidArgument(f"there is no executor {wanted!r}", hint=f"it is one of: {', '.join(EXECUTORS)}")
+    if wanted is None and usual != "auto":
+        wanted, why = usual, "the setting `executor` says so"
+    else:
+        why = "as asked for"
     if wanted == "process":
-        return Placement("process", "as asked for" + ("; the Dockerfile is not used" if kind == "dockerfile" else ""))
+        return Placement("process", why + ("; the Dockerfile is not used" if kind == "dockerfile" else ""))
     if wanted == "docker":
-        return Placement("docker", "as asked for")
+        return Placement("docker", why)
     if kind == "dockerfile":
         return Placement("docker", "the environment is a Dockerfile")
     return Placement("process", "the environment needs no container")

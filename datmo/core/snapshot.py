@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 from datmo.core.event import Event, NewEvent
-from datmo.errors import InvalidArgument, Refused
+from datmo.errors import Conflict, InvalidArgument, Refused
 
 __all__ = [
     "SnapshotCreated",
@@ -22,6 +22,9 @@ __all__ = [
 
 State = dict[str, Any]
 
+_COLLECTED = 2
+"""What `deleted` is of one that is neither listed nor restored any more."""
+
 
 class SnapshotCreated(TypedDict):
     """Data of `snapshot.created`."""
@@ -35,8 +38,6 @@ class SnapshotCreated(TypedDict):
     file_collection_id: str
     config: dict[str, Any]
     config_path: str | None
-    config_file: NotRequired[list[Any]]
-    """The object and the mode of the file that the config was read from, where the code does not have it so."""
     stats: dict[str, Any]
     stats_path: str | None
 
@@ -115,11 +116,14 @@ def restore(state: Mapping[str, Any]) -> list[NewEvent]:
 
 
 def evolve(state: State | None, event: Event) -> State | None:
-    """Fold one event into a snapshot's row."""
+    """Fold one event into a snapshot's row.
+
+    Raises:
+        Conflict: a snapshot is restored that was collected meanwhile.
+    """
     match event.type:
         case "snapshot.created":
             return {
-                "config_file": None,
                 **event.data,
                 "id": event.entity_id,
                 "created_at": event.recorded_us,
@@ -131,10 +135,13 @@ def evolve(state: State | None, event: Event) -> State | None:
             data = event.data
             values: State = {name: {**state[name], **data[name]} for name in ("config", "stats") if name in data}
             words: State = {name: data[name] for name in ("message", "label") if name in data}
-            file = None if "config" in data else state["config_file"]  # it holds the values as they were
-            return {**state, **words, **values, "config_file": file, "updated_at": event.recorded_us}
+            return {**state, **words, **values, "updated_at": event.recorded_us}
+        case "snapshot.restored" if state and state["deleted"] == _COLLECTED:
+            raise Conflict(f"snapshot {event.entity_id} was collected: what it consisted of may be gone")
         case "snapshot.deleted" if state:
-            return {**state, "deleted": 1}
+            return {**state, "deleted": max(state["deleted"], 1)}
         case "snapshot.restored" if state:
             return {**state, "deleted": 0}
+        case "snapshot.collected" if state:
+            return {**state, "deleted": _COLLECTED}
     return state

@@ -11,11 +11,11 @@ from typing import Any
 
 from datmo.errors import InvalidArgument
 
-__all__ = ["TaskSpec", "combinations", "fill", "parse_axis", "variables"]
+__all__ = ["MOST", "TaskSpec", "combinations", "crossed", "fill", "parse_axis", "parse_value", "variables"]
 
 _RANGE = re.compile(r"(-?[0-9]{1,15})\.\.(-?[0-9]{1,15})")
 _PLACE = re.compile(r"\{([^{}]+)\}")
-_MOST = 100_000
+MOST = 100_000
 """Tasks of one sweep; whoever asks for more has mistyped a range."""
 
 
@@ -48,16 +48,17 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
     for part in listed.split(","):
         found = _RANGE.fullmatch(part.strip())
         if found is None:
-            values.append(_value(part.strip()))
+            values.append(parse_value(part.strip()))
             continue
         first, last = int(found[1]), int(found[2])
-        if abs(last - first) >= _MOST:
-            raise InvalidArgument(f"{text!r} has more than {_MOST} values", hint="give a smaller range")
+        if abs(last - first) >= MOST:
+            raise InvalidArgument(f"{text!r} has more than {MOST} values", hint="give a smaller range")
         values.extend(range(first, last + 1) if first <= last else range(first, last - 1, -1))
     return name.strip(), values
 
 
-def _value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """Return what a word of an axis or a cell of a table stands for: JSON where it is JSON, else itself."""
     try:
         return json.loads(text)
     except ValueError:
@@ -77,9 +78,23 @@ def combinations(axes: Iterable[tuple[str, Sequence[Any]]]) -> list[dict[str, An
     count = 1
     for _, values in listed:
         count *= len(values)
-    if count > _MOST:
-        raise InvalidArgument(f"these are {count} tasks, more than {_MOST}", hint="give fewer values")
+    if count > MOST:
+        raise InvalidArgument(f"these are {count} tasks, more than {MOST}", hint="give fewer values")
     return [dict(zip(names, values, strict=True)) for values in product(*(values for _, values in listed))]
+
+
+def crossed(rows: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return each of some parameters with each combination of a grid.
+
+    Raises:
+        InvalidArgument: one is in both, or there are too many.
+    """
+    if len(rows) * len(points) > MOST:
+        raise InvalidArgument(f"these are {len(rows) * len(points)} tasks, more than {MOST}", hint="give fewer values")
+    for row in rows:
+        if twice := next((name for name in row if any(name in point for point in points)), None):
+            raise InvalidArgument(f"the parameter {twice!r} is given twice: in the file and as a grid")
+    return [{**row, **point} for row in rows for point in points]
 
 
 def fill(words: Sequence[str], parameters: Mapping[str, Any]) -> list[str]:

@@ -105,20 +105,21 @@ def request_stop(task_id: str) -> NewEvent:
     return NewEvent(f"task/{task_id}", "task.stop_requested", {})
 
 
-def end(task_id: str, ended: TaskEnded, *, stopped: bool) -> NewEvent:
+def end(task_id: str, ended: TaskEnded, *, stopped: bool, failed: bool = False) -> NewEvent:
     """Decide as what a task ends.
 
     Parameters:
         task_id: the task.
         ended: how its command ended, and what it left.
         stopped: whether somebody asked it to stop.
+        failed: whether it has failed, whatever its exit code says.
     """
     if stopped:
         event_type = "task.stopped"
     elif ended["exit_code"] is None:
         event_type = "task.lost"
     else:
-        event_type = "task.finished" if ended["exit_code"] == 0 else "task.failed"
+        event_type = "task.finished" if ended["exit_code"] == 0 and not failed else "task.failed"
     return NewEvent(f"task/{task_id}", event_type, ended)
 
 
@@ -146,6 +147,12 @@ def evolve(state: State | None, event: Event) -> State | None:
             return {**state, "output_limited": 1}
         case "task.stop_requested":
             return {**state, "stop_requested": 1}
+        case "task.collected":
+            return {**state, "deleted": 2}  # not even restored with its session: its output and files may be gone
+        case "task.config_reported":
+            return {**state, "config": {**state["config"], **data["values"]}}
+        case "task.result_reported":
+            return {**state, "results": {**state["results"], **data["values"]}}
         case _ if event.type in ENDED and state["status"] not in ENDED.values():
             return _ended(state, event.type, data, event.recorded_us)
     return state

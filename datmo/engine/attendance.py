@@ -66,15 +66,16 @@ class Attendance:
         follows = live and row is not None and row["status"] not in rules.ENDED.values()
         events = log.follow(after=after, stream=stream) if follows else log.read(after=after, stream=stream)
         async for event in events:
-            yield TaskUpdate(event, await self._output(event))
+            yield await self.update(event)
             if event.type in rules.ENDED:
                 return
 
-    async def _output(self, event: Event) -> tuple[tuple[int, bytes], ...]:
+    async def update(self, event: Event) -> TaskUpdate:
+        """Return an event of a task with the output that it speaks of."""
         if event.type != "task.output":
-            return ()
+            return TaskUpdate(event, ())
         frames = await self._workspace.log.payload(event.position)
-        return tuple(split_frames(frames or b""))
+        return TaskUpdate(event, tuple(split_frames(frames or b"")))
 
     async def request_stop(self, rows: Sequence[Row]) -> None:
         """Record that tasks shall stop; those that have ended are left alone."""

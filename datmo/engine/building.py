@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from datmo.core.content import EnvironmentBuilt
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
+from datmo.core.options import CODE_AT
 from datmo.engine.workspace import Workspace
 from datmo.errors import BuildFailed
 from datmo.projections.projection import Row
@@ -19,17 +20,18 @@ from datmo.projections.projection import Row
 if TYPE_CHECKING:
     from datmo.capture.environment import EnvironmentCapture
     from datmo.capture.image import BuildContext, CodeFile
-    from datmo.runner.executors.docker import DockerExecutor
+    from datmo.runner.executors.docker import DockerExecutor, ImageInfo
 
-__all__ = ["Place", "image_for", "interpreter_for"]
+__all__ = ["Place", "image_for", "image_tag", "interpreter_for", "remove_interpreter"]
 
 
 class Place(NamedTuple):
-    """What a task runs on: an image, or an interpreter whose folder goes in front of PATH."""
+    """What a task runs on: an image with what it has for PYTHONPATH, or an interpreter whose folder goes into PATH."""
 
     described: str
     image: str | None = None
     binaries: tuple[Path, ...] = ()
+    python_path: str = ""
 
 
 class _Plan(NamedTuple):
@@ -39,8 +41,17 @@ class _Plan(NamedTuple):
     context: BuildContext
 
 
-async def image_for(workspace: Workspace, docker: DockerExecutor, environment: Row, code_id: str) -> Place:
+async def image_for(
+    workspace: Workspace, docker: DockerExecutor, environment: Row, code_id: str, code_at: str = CODE_AT
+) -> Place:
     """Return the image of an environment for some captured code, built if the engine does not have it.
+
+    Parameters:
+        workspace: the project.
+        docker: the executor.
+        environment: its row.
+        code_id: the captured code.
+        code_at: where the code will be in the container; what it hides of the image is said.
 
     Events: `environment.build_started`, then `.built` or `.build_failed`.
 
@@ -48,12 +59,12 @@ async def image_for(workspace: Workspace, docker: DockerExecutor, environment: R
         BuildFailed: the engine could not build it; the last lines of its output are in `output`.
     """
     plan = await workspace.in_thread(lambda: _plan(workspace, environment, code_id))
-    tag = f"datmo/{workspace.project_id}:{plan.key[:32]}"
+    tag = image_tag(workspace, plan.key)
     known = await docker.images.info(tag)
     if known is not None:
-        for notice in known.notices():
+        for notice in known.notices(code_at):
             workspace.notice(notice)
-        return Place(f"a container of image {short(plan.key, 7)} (cached)", image=tag)
+        return _in_container(plan, "cached", tag, known)
     workspace.notice(f"building the image for {environment['described']}")
     stream = f"environment/{environment['id']}"
     await workspace.log.append(NewEvent(stream, "environment.build_started", {"key": plan.key}))
@@ -70,9 +81,19 @@ async def image_for(workspace: Workspace, docker: DockerExecutor, environment: R
     data = _build(plan.key, built.image_id, built.base_image_id, began, None)
     await workspace.log.append(NewEvent(stream, "environment.built", data))
     info = await docker.images.info(tag)
-    for notice in info.notices() if info else ():
+    for notice in info.notices(code_at) if info else ():
         workspace.notice(notice)
-    return Place(f"a container of image {short(plan.key, 7)} (built)", image=tag)
+    return _in_container(plan, "built", tag, info)
+
+
+def _in_container(plan: _Plan, state: str, tag: str, info: ImageInfo | None) -> Place:
+    path = info.variables.get("PYTHONPATH", "") if info else ""
+    return Place(f"a container of image {short(plan.key, 7)} ({state})", image=tag, python_path=path)
+
+
+def image_tag(workspace: Workspace, key: str) -> str:
+    """Return the name of the image that was built for a key."""
+    return f"datmo/{workspace.project_id}:{key[:32]}"
 
 
 async def interpreter_for(workspace: Workspace, environment: Row) -> Place:
@@ -84,6 +105,7 @@ async def interpreter_for(workspace: Workspace, environment: Row) -> Place:
     """
     if environment["kind"] in ("interpreter", "dockerfile"):
         return Place(f"this Python {sys.version.split()[0]}", binaries=(Path(sys.executable).parent,))
+    from datmo.capture.machine import packages_of
     from datmo.runner.venv import ensure_venv
 
     definition = await workspace.in_thread(lambda: _definition(workspace, environment))
@@ -99,9 +121,21 @@ async def interpreter_for(workspace: Workspace, environment: Row) -> Place:
         )
         raise
     if found.built:
-        await workspace.log.append(NewEvent(stream, "environment.built", _build("venv", None, None, began, None)))
+        built = _build("venv", None, None, began, None)
+        built["packages"] = await workspace.in_thread(lambda: list(packages_of(found.python)))
+        await workspace.log.append(NewEvent(stream, "environment.built", built))
     state = "built" if found.built else "cached"
     return Place(f"a virtual environment ({state})", binaries=(found.bin,))
+
+
+async def remove_interpreter(workspace: Workspace, environment: Row) -> None:
+    """Remove the virtual environment of an environment, where there is one."""
+    if environment["kind"] in ("interpreter", "dockerfile"):
+        return
+    from datmo.runner.venv import remove_venv
+
+    definition = await workspace.in_thread(lambda: _definition(workspace, environment))
+    await remove_venv(workspace.folder / "environments", _capture(environment), definition)
 
 
 def _build(key: str, image_id: str | None, base_id: str | None, began: float, reason: str | None) -> EnvironmentBuilt:

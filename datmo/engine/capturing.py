@@ -35,10 +35,6 @@ class Capturing:
 
     async def code(self, commit: str | None = None) -> str:
         """Capture the code of the tree, or find a commit that was given; returns the code id."""
-        return (await self.capture(commit)).code_id
-
-    async def capture(self, commit: str | None = None) -> CodeCapture:
-        """As `code`, but returns all that is known of it."""
         workspace = self._workspace
         if commit is not None:
             checked_text("commit_id", commit)
@@ -50,10 +46,19 @@ class Capturing:
         for notice in captured.notices:
             self._workspace.notice(notice)
         await self._record(CODE, captured.code_id, "code.captured", _code(captured))
-        return captured
+        return captured.code_id
 
     async def environment(self, definition: str | os.PathLike[str] | None = None) -> Row:
         """Capture the environment in force, or that of a definition file; returns its row as it will be."""
+        row, notices = await self.look_at_environment(definition)
+        for notice in notices:
+            self._workspace.notice(notice)
+        return row
+
+    async def look_at_environment(
+        self, definition: str | os.PathLike[str] | None = None
+    ) -> tuple[Row, tuple[str, ...]]:
+        """Do as `environment` does, but return what was passed over instead of saying it."""
         workspace = self._workspace
 
         def capture() -> EnvironmentCapture:
@@ -62,12 +67,10 @@ class Capturing:
             return capture_environment(workspace.store, workspace.home, Path(definition) if definition else None)
 
         captured = await workspace.in_thread(capture)
-        for notice in captured.notices:
-            workspace.notice(notice)
         data = _environment(captured)
         await self._record(ENVIRONMENTS, captured.environment_id, "environment.created", data)
         known = await workspace.query(lambda connection: ENVIRONMENTS.load(connection, captured.environment_id))
-        return known or {"id": captured.environment_id, **data, "builds": {}}
+        return known or {"id": captured.environment_id, **data, "builds": {}}, captured.notices
 
     async def environment_row(self, given: str) -> Row:
         """Return the environment of an id or a unique prefix."""
@@ -102,7 +105,8 @@ class Capturing:
         event_type: str,
         data: CodeCaptured | EnvironmentCreated | FilesStored,
     ) -> None:
-        if await self._workspace.query(lambda connection: projection.load(connection, content_id)) is None:
+        known = await self._workspace.query(lambda connection: projection.load(connection, content_id))
+        if known is None or known.get("deleted"):  # never, or not since it was collected
             kind = event_type.partition(".")[0]
             self.events.append(NewEvent(f"{kind}/{content_id}", event_type, data))
 
@@ -123,7 +127,8 @@ async def find_content(workspace: Workspace, projection: Projection, kind: str, 
     try:
         return await workspace.query(lambda connection: resolve(connection, projection, text))
     except EntityNotFound as error:
-        raise EntityNotFound(kind, text, hint="`datmo snapshot ls -a` shows the ids") from error
+        shown = "environment ls" if kind == "environment" else "snapshot ls -a"
+        raise EntityNotFound(kind, text, hint=f"`datmo {shown}` shows the ids") from error
 
 
 def _code(captured: CodeCapture) -> CodeCaptured:

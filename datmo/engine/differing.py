@@ -17,7 +17,7 @@ from datmo.engine.workspace import Workspace
 from datmo.projections.content import CODE, ENVIRONMENTS
 from datmo.projections.projection import Row
 
-__all__ = ["compare"]
+__all__ = ["compare", "definition_changes"]
 
 _LARGEST_TEXT = 4 << 20
 """Bytes of the largest file of the code whose lines are compared."""
@@ -47,7 +47,7 @@ async def compare(workspace: Workspace, first: Row, second: Row) -> Difference:
         files=file_changes(*files),
         code=() if _same_code(*code) else await workspace.in_thread(lambda: _code(workspace, first, second)),
         environment=(first["environment_id"], second["environment_id"]) if other_environment else None,
-        definitions=await workspace.in_thread(lambda: _definitions(workspace, *definitions)),
+        definitions=await workspace.in_thread(lambda: definition_changes(workspace, *definitions)),
         packages=package_changes(*packages),
     )
 
@@ -90,7 +90,10 @@ def _read(workspace: Workspace, code_id: str, path: str, found: tuple[int, bytes
     return None if data is None or len(data) > _LARGEST_TEXT else data
 
 
-def _definitions(workspace: Workspace, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[TextChange, ...]:
+def definition_changes(
+    workspace: Workspace, before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[TextChange, ...]:
+    """Return the files that differ between the definitions of two environments, given as name to object id."""
     changes = []
     for path in sorted({*before, *after}):
         one, other = before.get(path), after.get(path)

@@ -7,6 +7,7 @@ from typing import Any
 
 from datmo.core.event import from_microseconds
 from datmo.engine.workspace import Workspace
+from datmo.projections import metrics
 from datmo.projections.content import CODE, ENVIRONMENTS, FILES
 from datmo.projections.projection import Row
 
@@ -53,6 +54,7 @@ async def inspect_task(workspace: Workspace, row: Row, *, unattended: bool) -> d
         "notices": row["notices"],
         "output_size": row["output_size"],
         "output_limited": bool(row["output_limited"]),
+        "metrics": await workspace.query(lambda connection: metrics.of_task(connection, row["id"])),
         **await _contents(workspace, row),
     }
 

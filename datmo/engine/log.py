@@ -22,7 +22,7 @@ from datmo.projections.views import ReplayReport, compare_file, replay_file
 
 __all__ = ["AsOf", "Log"]
 
-_KINDS = ("project", "session", "snapshot", "task", "environment", "code", "files")
+_KINDS = ("project", "session", "snapshot", "task", "environment", "code", "files", "config")
 
 
 class AsOf(NamedTuple):

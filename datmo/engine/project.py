@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -13,28 +14,33 @@ import anyio.to_thread
 from datmo.core import project as rules
 from datmo.core.entity.session import Session
 from datmo.core.ids import new_id
+from datmo.core.settings import Settings
+from datmo.engine import user_settings
 from datmo.engine.attending import tasks_of
-from datmo.engine.checkout import interrupted
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
-from datmo.engine.environments import Environments
 from datmo.engine.executors import Executors
-from datmo.engine.log import Log
-from datmo.engine.sessions import Sessions
+from datmo.engine.finding import FOLDER, find_home
 from datmo.engine.sharing import claim
-from datmo.engine.snapshots import Snapshots
-from datmo.engine.tasks import Tasks
-from datmo.engine.workspace import FOLDER, Workspace, checked_text, command, find_home
+from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import Conflict, InvalidArgument, ProjectError, ProjectNotFound
 from datmo.eventlog.log import EventLog
+from datmo.projections import config as config_view
 from datmo.projections import project as view
 from datmo.projections import tasks as task_view
 from datmo.projections.all import SCHEMAS, VIEWS
 from datmo.runner.folders import remove_tree
 
 if TYPE_CHECKING:
+    from datmo.core.collecting import Collection
     from datmo.engine.cleaning import Cleaning
+    from datmo.engine.config import ProjectConfig
+    from datmo.engine.environments import Environments
+    from datmo.engine.log import Log
+    from datmo.engine.sessions import Sessions
+    from datmo.engine.snapshots import Snapshots
+    from datmo.engine.tasks import Tasks
 
-__all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "task_of"]
+__all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "settings_of", "task_of"]
 
 Notice = Callable[[str], None]
 
@@ -66,20 +72,55 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
 
 
 class Project:
-    """An open project. Made by `open_project`; everything on it is awaited.
-
-    Attributes:
-        sessions, snapshots, tasks, environments, log: what the project has.
-    """
+    """An open project. Made by `open_project`; everything on it is awaited."""
 
     def __init__(self, workspace: Workspace, stack: AsyncExitStack) -> None:
         self._workspace = workspace
         self._executors = Executors(workspace, stack)
-        self.sessions: Sessions = Sessions(workspace)
-        self.snapshots: Snapshots = Snapshots(workspace)
-        self.tasks: Tasks = Tasks(workspace, self._executors)
-        self.environments: Environments = Environments(workspace)
-        self.log: Log = Log(workspace)
+
+    # Each room is loaded when it is entered: a command needs one or two of them.
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Its sessions."""
+        from datmo.engine.sessions import Sessions
+
+        return Sessions(self._workspace)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Its snapshots."""
+        from datmo.engine.snapshots import Snapshots
+
+        return Snapshots(self._workspace)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """Its tasks."""
+        from datmo.engine.tasks import Tasks
+
+        return Tasks(self._workspace, self._executors)
+
+    @cached_property
+    def environments(self) -> Environments:
+        """Its environments."""
+        from datmo.engine.environments import Environments
+
+        return Environments(self._workspace, self._executors)
+
+    @cached_property
+    def log(self) -> Log:
+        """Its event log."""
+        from datmo.engine.log import Log
+
+        return Log(self._workspace)
+
+    @cached_property
+    def config(self) -> ProjectConfig:
+        """Its settings."""
+        from datmo.engine.config import ProjectConfig
+
+        return ProjectConfig(self._workspace)
 
     @property
     def id(self) -> str:
@@ -115,6 +156,26 @@ class Project:
             snapshots=(await self.snapshots.page(limit=0)).total,
             tasks=(await self.tasks.page(limit=0)).total,
         )
+
+    async def gc(self, *, dry_run: bool = False) -> Collection:
+        """Remove what nobody needs: objects, refs in git, and output that only deleted snapshots and tasks had.
+
+        What is deleted, or lies in a deleted session, cannot be restored afterwards. Environments stay. Work may go on
+        beside it: whoever captures something waits a moment, and nothing of theirs is lost.
+
+        Parameters:
+            dry_run: remove nothing, and only say what would be.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            ProjectBusy: something is being captured for longer than a minute.
+            Refused: a list of files that is needed cannot be read.
+        """
+        from datmo.engine.collecting import collect_garbage
+
+        return await collect_garbage(self._workspace, dry_run=dry_run)
 
     async def cleanup_plan(self) -> list[str]:
         """Return what `cleanup` would remove, a line each.
@@ -177,19 +238,17 @@ async def open_project(
         ProjectBusy: it lies on a network drive, and another host uses it.
     """
     folder = await anyio.to_thread.run_sync(_home, home)
-    claimed, cut_short = await anyio.to_thread.run_sync(lambda: (claim(folder / FOLDER), interrupted(folder / FOLDER)))
+    claimed, own = await anyio.to_thread.run_sync(lambda: (claim(folder / FOLDER), user_settings.load()))
     async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
-        row = await log.query(view.load)
+        row, config = await log.query(lambda connection: (view.load(connection), config_view.load(connection)))
         if row is None:
             raise ProjectNotFound(f"the project at {folder} is not initialized", hint="`datmo init` finishes it")
-        workspace = Workspace(folder, log, row, notice or (lambda _: None))
+        settings = Settings(os.environ, config, own)
+        workspace = Workspace(folder, log, row, notice or (lambda _: None), settings)
         if claimed is not None:
             workspace.notice(claimed)
         async with AsyncExitStack() as stack:
-            project = Project(workspace, stack)
-            if cut_short:
-                await project.snapshots._finish_checkout()
-            yield project
+            yield Project(workspace, stack)
 
 
 @asynccontextmanager
@@ -268,6 +327,11 @@ def _remove(folder: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     folder.rmdir()
+
+
+def settings_of(project: Project) -> Settings:
+    """Return the settings of an open project as they were last looked at: at its opening, or when one was changed."""
+    return project._workspace.settings
 
 
 async def files_of(home: str | os.PathLike[str] | None, collection_id: str | None, mode: str) -> list[IO[Any]]:

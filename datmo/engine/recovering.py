@@ -14,8 +14,10 @@ import anyio.to_thread
 
 from datmo.core import task as rules
 from datmo.core.ids import short
+from datmo.core.options import CODE_AT
 from datmo.engine.attending import unattended
 from datmo.engine.executors import Executors
+from datmo.engine.queueing import end_abandoned
 from datmo.engine.workspace import Workspace
 from datmo.errors import DatmoError, EngineUnreachable, RunnerError
 from datmo.projections import tasks
@@ -76,15 +78,29 @@ class Recovering:
             EngineUnreachable: only where `strict`.
         """
         finished: list[str] = []
+        orphans = await self.orphans(only)
+        if any(tasks.queue_of(row) for row in orphans):
+            orphans, never_started = await self._without_waiting(orphans)
+            finished += [task_id for task_id in never_started if only is None or task_id in only]
 
         async def one(row: Row) -> None:
             if await self._take(row, stay=stay, give_up=give_up, strict=strict):
                 finished.append(row["id"])
 
         async with anyio.create_task_group() as workers:
-            for row in await self.orphans(only):
+            for row in orphans:
                 workers.start_soon(one, row, name=f"recovery of task {row['id']}")
         return finished
+
+    async def _without_waiting(self, orphans: list[Row]) -> tuple[list[Row], list[str]]:
+        """End the tasks whose turn never came; returns the other orphans, and the ids of those that were ended here."""
+        ended = await end_abandoned(self._workspace)
+        if ended:
+            self._workspace.notice(
+                f"{len(ended)} tasks that waited were never started: whoever had queued them was killed"
+            )
+        begun = await anyio.to_thread.run_sync(_names, self._workspace.tasks_folder)
+        return [row for row in orphans if tasks.queue_of(row) is None or row["id"] in begun], ended
 
     async def tidy(self) -> None:
         """Remove what killed supervisors left of tasks that have ended, or were never recorded."""
@@ -161,14 +177,17 @@ class Recovering:
         from datmo.runner.executors.base import RunSpec
         from datmo.runner.supervisor import Supervisor
 
-        folder = self._workspace.tasks_folder / row["id"]
+        folder, options = self._workspace.tasks_folder / row["id"], row["options"]
         spec = RunSpec(
             task_id=row["id"],
             argv=tuple(row["argv"]),
             folder=folder,
             code=folder / "code",
             files=folder / "files",
-            user=row["options"].get("user") or "me",
+            user=options.get("user", "me"),
+            code_at=options.get("code_at", CODE_AT),
+            image=options.get("image"),
+            output_limit=self._workspace.settings["output.limit"],
         )
         return Supervisor(
             log=self._workspace.log,
@@ -180,6 +199,8 @@ class Recovering:
             check_out=dict,
             notices=row["notices"],
             notice=self._workspace.notice,
+            timeout=options.get("timeout"),
+            grace=self._workspace.settings["stop.grace"],
         )
 
     async def _lose(self, row: Row, reason: str) -> bool:

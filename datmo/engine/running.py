@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
@@ -12,78 +11,36 @@ import anyio
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
+from datmo.core.options import CODE_AT, Limits
 from datmo.core.placement import Placement, place
-from datmo.core.sweep import fill, variables
+from datmo.core.sweep import variables
 from datmo.engine.building import Place, image_for, interpreter_for
 from datmo.engine.capturing import Capturing
+from datmo.engine.data import look_at, paths
+from datmo.engine.devices import Devices, check_gpus, gpus_here
 from datmo.engine.executors import Executors
-from datmo.engine.workspace import Workspace, checked_text
-from datmo.errors import InvalidArgument, InvalidArgumentType
+from datmo.engine.ordering import Order
+from datmo.engine.workspace import Workspace
 from datmo.projections.projection import Row
 from datmo.runner.executors.base import PortMapping, RunSpec
+from datmo.runner.library import LIBRARY, make_library
 from datmo.runner.supervisor import Live, Supervisor
 
 if TYPE_CHECKING:
     from datmo.capture.collect import Stamp
+    from datmo.objects.hold import Hold
 
-__all__ = ["Order", "Prepared", "Running", "split_command"]
+__all__ = ["Prepared", "Running"]
 
 _OF_A_SHELL = frozenset(["|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"])
 """Words that somebody who writes them hardly means for the program."""
 
 
-class Order(NamedTuple):
-    """A task that somebody asks for; see `datmo.engine.tasks.Tasks.run`."""
-
-    command: str
-    argv: list[str]
-    env: str | None
-    gpu: bool
-    ports: tuple[PortMapping, ...]
-    session_id: str | None
-    name: str | None
-    executor: str | None
-    parameters: Mapping[str, Any]
-
-    @classmethod
-    def of(
-        cls,
-        command: str | Sequence[str],
-        *,
-        env: str | os.PathLike[str] | None,
-        gpu: bool,
-        ports: Sequence[str],
-        session_id: str | None,
-        name: str | None,
-        executor: str | None,
-        parameters: Mapping[str, Any] | None = None,
-    ) -> Order:
-        """Return an order whose values can be used, as far as they alone tell.
-
-        Raises:
-            InvalidArgument: one cannot.
-        """
-        given = dict(parameters or {})
-        argv = fill(split_command(command), given)
-        if isinstance(ports, str):
-            raise InvalidArgumentType(f"ports is a list of port mappings, not the text {ports!r}")
-        text = command if isinstance(command, str) and not given else shlex.join(argv)
-        return cls(
-            # The words themselves are kept byte for byte; this is what people read.
-            command=text.encode("utf-8", "backslashreplace").decode(),
-            argv=argv,
-            env=None if env is None else _path("env", env),
-            gpu=gpu,
-            ports=tuple(map(_port, ports)),
-            session_id=session_id,
-            name=None if name is None else checked_text("name", name),
-            executor=executor,
-            parameters=given,
-        )
-
-
 class Prepared(NamedTuple):
-    """An order that is ready to be run: what was captured, and where it will run."""
+    """An order that is ready to be run: what was captured, and where it will run.
+
+    `gpus` is what the executor is asked for; `data` is what was seen of the data (`datmo.engine.data`).
+    """
 
     session_id: str
     code_id: str
@@ -91,6 +48,7 @@ class Prepared(NamedTuple):
     placement: Placement
     place: Place
     gpus: str | None
+    data: Mapping[str, Mapping[str, Any]]
 
 
 class Running:
@@ -101,55 +59,71 @@ class Running:
         executors: where tasks run.
         order: what is asked for.
         task_id: the new task's id.
+        marks: what its record says beside the order: the queue that it waits in, which task it repeats.
     """
 
-    def __init__(self, workspace: Workspace, executors: Executors, order: Order, task_id: str) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        executors: Executors,
+        order: Order,
+        task_id: str,
+        marks: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._workspace = workspace
         self._executors = executors
         self._order = order
         self._task_id = task_id
+        self._marks = marks
         self._capturing = Capturing(workspace)
+        self._hold: Hold | None = None
 
     async def run(self, live: Live | None) -> None:
         """Capture, make ready, run to the end. Errors before the task is recorded raise; later ones are its end."""
-        prepared = await self.prepare()
-        await self.run_prepared(prepared, self.say(prepared), live)
+        async with self._workspace.storing() as self._hold:
+            prepared = await self.prepare()
+            await self.run_prepared(prepared, self.say(prepared), live)
 
-    async def run_prepared(self, prepared: Prepared, notices: Sequence[str], live: Live | None) -> None:
+    async def run_prepared(
+        self, prepared: Prepared, notices: Sequence[str], live: Live | None, *, queued: bool = False
+    ) -> None:
         """Run what was made ready, here or for another task of the same sweep, to its end.
 
         Parameters:
             prepared: what `prepare` gave.
             notices: what was said of it.
             live: awaited with each part of the output.
+            queued: it is recorded already.
         """
         # Making ready may have taken minutes: in a session that was deleted meanwhile the task would never be seen.
         await self._workspace.session(prepared.session_id)
-        workspace, spec = self._workspace, self._spec(prepared.place, prepared.gpus)
-        supervisor = Supervisor(
-            log=workspace.log,
-            store=workspace.store,
-            executor=await self._executors.get(prepared.placement.executor),
-            spec=spec,
-            runs_on=prepared.place.described,
-            created=(*self._capturing.events, self._created(prepared)),
-            check_out=lambda: _check_out(workspace, spec, prepared.code_id),
-            live=live,
-            notices=notices,
-            notice=workspace.notice,
-        )
-        await supervisor.run()
+        async with self._devices(prepared).taken(prepared.gpus) as gpus:
+            workspace, spec = self._workspace, self._spec(prepared.place, gpus, prepared.data)
+            supervisor = Supervisor(
+                log=workspace.log,
+                store=workspace.store,
+                executor=await self._executors.get(prepared.placement.executor),
+                spec=spec,
+                runs_on=prepared.place.described,
+                created=() if queued else (*self._capturing.events, self.created(prepared)),
+                check_out=lambda: self._check_out(spec, prepared.code_id),
+                live=live,
+                notices=notices,
+                notice=workspace.notice,
+                grace=workspace.settings["stop.grace"],
+                timeout=self._order.limits.timeout,
+            )
+            await supervisor.run()
 
     async def prepare(self) -> Prepared:
         """Capture code and environment, and make ready what it will run in."""
         order, capturing = self._order, self._capturing
         session = await self._workspace.session(order.session_id)
         environment = await capturing.environment(order.env)
-        placement = place(environment["kind"], order.executor)
-        if placement.executor == "process":
-            from datmo.runner.executors.process_start import refuse
-
-            refuse(self._spec(Place(""), None))
+        placement = place(environment["kind"], order.executor, self._workspace.settings["executor"])
+        self._refuse(placement)
+        data = await self._workspace.in_thread(lambda: look_at(order.limits.data, self._workspace.home))
+        gpus = await self._gpus(placement)
         code_id = ""
 
         async def capture_code() -> None:
@@ -160,16 +134,63 @@ class Running:
             workers.start_soon(capture_code)
             await self._executors.get(placement.executor)  # refuses before anything is recorded
         ready = await self._make_ready(placement, environment, code_id)
-        gpus = "all" if order.gpu and environment["hardware"].get("gpus") else None
-        return Prepared(session["id"], code_id, environment, placement, ready, gpus)
+        return Prepared(session["id"], code_id, environment, placement, ready, gpus, data)
+
+    def _refuse(self, placement: Placement) -> None:
+        """Refuse what the executor cannot give, before anything is recorded."""
+        if placement.executor == "process":
+            from datmo.runner.executors.process_start import refuse
+
+            refuse(self._spec(Place(""), self._order.limits.gpus, {}))
+        else:
+            from datmo.runner.executors.docker_config import container_config
+
+            container_config(self._spec(Place("", image="any"), self._order.limits.gpus, {}))
+
+    async def _gpus(self, placement: Placement) -> str | None:
+        """Return what the executor shall be asked for, going by what is here now."""
+        order = self._order
+        if not order.gpu and order.limits.gpus is None:
+            return None
+        here = await self._workspace.in_thread(gpus_here)
+        if order.gpu:
+            return "all" if here else None
+        if placement.executor == "process":
+            check_gpus(order.limits.gpus, here)
+        return order.limits.gpus
+
+    def _devices(self, prepared: Prepared) -> Devices:
+        return Devices(self._workspace, shared=prepared.placement.executor != "process" or self._order.gpu)
 
     async def _make_ready(self, placement: Placement, environment: Row, code_id: str) -> Place:
         if placement.executor == "docker":
             await self.record_captures()
-            return await image_for(self._workspace, await self._executors.docker(), environment, code_id)
+            docker, limits = await self._executors.docker(), self._limits(in_container=True)
+            return await image_for(self._workspace, docker, environment, code_id, limits.code_at)
         if environment["kind"] not in ("interpreter", "dockerfile"):
             await self.record_captures()
         return await interpreter_for(self._workspace, environment)
+
+    def _limits(self, *, in_container: bool) -> Limits:
+        """Return what the order says, and where it says nothing of the place of the code, what the settings say."""
+        limits = self._order.limits
+        if not in_container or limits.code_at != CODE_AT:
+            return limits
+        return limits._replace(code_at=self._workspace.settings["container.code"])
+
+    def _check_out(self, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
+        from datmo.capture.collect import stamp_tree
+        from datmo.runner.stamps import write_stamps
+
+        if self._hold is not None:
+            self._hold.release()  # the task is recorded by now
+        spec.files.mkdir()
+        if spec.library is not None:
+            make_library(spec.library)
+        self._workspace.code.checkout(code_id, spec.code, self._workspace.store)
+        stamps = stamp_tree(spec.code)
+        write_stamps(spec.folder, stamps)
+        return stamps
 
     async def record_captures(self) -> None:
         """Record what was captured before something is made of it, where it is new."""
@@ -192,7 +213,8 @@ class Running:
             self._workspace.notice(line)
         return said
 
-    def _created(self, prepared: Prepared) -> NewEvent:
+    def created(self, prepared: Prepared) -> NewEvent:
+        """Return the event that says what is going to be run."""
         order = self._order
         created = rules.TaskCreated(
             session_id=prepared.session_id,
@@ -204,12 +226,23 @@ class Running:
             code_id=prepared.code_id,
             environment_id=prepared.environment["id"],
             config=dict(order.parameters),
-            options={"gpu": order.gpu, "ports": list(map(_port_text, order.ports))},
+            options={
+                "gpu": order.gpu,
+                "ports": list(map(_port_text, order.ports)),
+                **self._limits(in_container=prepared.place.image is not None).recorded(),
+                **self._marks,
+                **({"data": prepared.data} if prepared.data else {}),
+                # Whoever finishes the task in our place gives its files back by a container of this image.
+                **({"image": prepared.place.image} if prepared.place.image else {}),
+            },
         )
         return rules.create(self._task_id, created)
 
-    def _spec(self, ready: Place, gpus: str | None) -> RunSpec:
-        folder = self._workspace.tasks_folder / self._task_id
+    def _spec(self, ready: Place, gpus: str | None, data: Mapping[str, Mapping[str, Any]]) -> RunSpec:
+        folder, limits = (
+            self._workspace.tasks_folder / self._task_id,
+            self._limits(in_container=ready.image is not None),
+        )
         return RunSpec(
             task_id=self._task_id,
             argv=tuple(self._order.argv),
@@ -217,68 +250,23 @@ class Running:
             code=folder / "code",
             files=folder / "files",
             image=ready.image,
-            variables=variables(self._order.parameters),
+            variables={**limits.variables, **variables(self._order.parameters)},
+            parameters=self._order.parameters,
+            data=paths(data, self._workspace.home),
             binaries=ready.binaries,
             ports=self._order.ports,
             gpus=gpus,
+            memory=limits.memory,
+            cpus=limits.cpus,
+            network=limits.network,
+            user=limits.user,
+            code_at=limits.code_at,
+            workdir=limits.workdir,
+            output_limit=self._workspace.settings["output.limit"],
+            library=self._workspace.folder / LIBRARY,
+            python_path=ready.python_path,
         )
-
-
-def split_command(command: str | Sequence[str]) -> list[str]:
-    """Return the words of a command: text split as a shell splits it, or a list as it is.
-
-    Raises:
-        InvalidArgument: there are no words, one holds a NUL, or a quote is not closed.
-        InvalidArgumentType: it is neither text nor a list of texts.
-    """
-    if isinstance(command, str):
-        try:
-            words = shlex.split(command)
-        except ValueError as error:
-            raise InvalidArgument(f"the command {command!r} cannot be split into words: {error}") from error
-    else:
-        words = _words(command)
-    if not words or not words[0]:
-        raise InvalidArgument("there is no command to run", hint='give one, such as "python train.py"')
-    if any("\0" in word for word in words):
-        raise InvalidArgument(f"the command {command!r} holds a NUL, which no program can be given")
-    return words
-
-
-def _words(command: Any) -> list[str]:
-    if isinstance(command, Sequence) and all(isinstance(word, str | os.PathLike) for word in command):
-        return [os.fsdecode(word) for word in command]
-    raise InvalidArgumentType(f"a command is text or a list of words, not {command!r}")
-
-
-def _path(name: str, value: Any) -> str:
-    if isinstance(value, str | os.PathLike):
-        return os.fsdecode(value)
-    raise InvalidArgumentType(f"{name} is a path, not {value!r}")
-
-
-def _port(text: str) -> PortMapping:
-    left, _, container = text.rpartition(":")
-    address, _, host = left.rpartition(":")
-    try:
-        mapping = PortMapping(int(host or container), int(container), address or "127.0.0.1")
-    except ValueError:
-        mapping = PortMapping(0, 0)
-    if not (0 < mapping.host < 65536 and 0 < mapping.container < 65536):
-        raise InvalidArgument(f"{text!r} is no port mapping", hint="give HOST:CONTAINER, such as 8888:8888")
-    return mapping
 
 
 def _port_text(port: PortMapping) -> str:
     return f"{port.address}:{port.host}:{port.container}"
-
-
-def _check_out(workspace: Workspace, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
-    from datmo.capture.collect import stamp_tree
-    from datmo.runner.stamps import write_stamps
-
-    spec.files.mkdir()
-    workspace.code.checkout(code_id, spec.code, workspace.store)
-    stamps = stamp_tree(spec.code)
-    write_stamps(spec.folder, stamps)
-    return stamps

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core import snapshot as rules
 from datmo.core.differences import Difference
+from datmo.core.entity_list import EntityList
 from datmo.core.event import NewEvent
 from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
-from datmo.engine.checkout import Checkout
-from datmo.engine.config_file import config_file
 from datmo.engine.entities import Snapshot
 from datmo.engine.values import Wanted, find_values
 from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.projections import snapshots as view
+
+if TYPE_CHECKING:
+    from datmo.engine.verifying import SnapshotReport
 
 __all__ = ["Listing", "Snapshots"]
 
@@ -71,9 +73,10 @@ class Snapshots:
             environment_definition: a definition file, relative to the project's root.
             file_collection_id: known files.
             filepaths: files and folders, relative to the working folder.
-            config, stats: values; by default `config.json` and `stats.json` are looked up.
+            config, stats: values; by default `config.json` and `stats.json` are looked up, or the same names with
+                `.yaml`, `.yml` or `.toml`, in this order.
             config_filename, stats_filename: another name to look up.
-            config_filepath, stats_filepath: a file that must exist.
+            config_filepath, stats_filepath: a file that must exist: JSON, YAML or TOML by its ending.
 
         Returns:
             The snapshot.
@@ -91,27 +94,28 @@ class Snapshots:
             Wanted("config", config, config_filename, config_filepath),
             Wanted("stats", stats, stats_filename, stats_filepath),
         ]
-        created = await self._begin(message, label, session_id)
-        capturing = Capturing(self._workspace)
-        if task_id is not None:
-            given = {
-                "commit_id": commit_id,
-                "environment_id": environment_id,
-                "environment_definition": environment_definition,
-                "file_collection_id": file_collection_id,
-                "filepaths": filepaths,
-            }
-            await self._take(created, task_id, given, session_given=session_id is not None)
-            values = [wanted for wanted in values if wanted.somewhere]
-        for wanted in values:
-            await self._look_up(created, wanted, paths)
-        if task_id is None:
-            created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
-            created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
-            created["code_id"] = await capturing.code(commit_id)
-        elif not created["file_collection_id"]:  # a task that never started left nothing
-            created["file_collection_id"] = await capturing.files([])
-        return await self._append(capturing, created)
+        async with self._workspace.storing():
+            created = await self._begin(message, label, session_id)
+            capturing = Capturing(self._workspace)
+            if task_id is not None:
+                given = {
+                    "commit_id": commit_id,
+                    "environment_id": environment_id,
+                    "environment_definition": environment_definition,
+                    "file_collection_id": file_collection_id,
+                    "filepaths": filepaths,
+                }
+                await self._take(created, task_id, given, session_given=session_id is not None)
+                values = [wanted for wanted in values if wanted.somewhere]
+            for wanted in values:
+                await self._look_up(created, wanted, paths)
+            if task_id is None:
+                created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
+                created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
+                created["code_id"] = await capturing.code(commit_id)
+            elif not created["file_collection_id"]:  # a task that never started left nothing
+                created["file_collection_id"] = await capturing.files([])
+            return await self._append(capturing, created)
 
     async def _begin(self, message: str, label: str | None, session_id: str | None) -> rules.SnapshotCreated:
         """Begin with the words; refuses before anything is captured."""
@@ -150,10 +154,12 @@ class Snapshots:
     async def _look_up(self, created: rules.SnapshotCreated, wanted: Wanted, paths: list[Path]) -> None:
         home = self._workspace.home
         found = await self._workspace.in_thread(lambda: find_values(wanted, home, paths))
+        for notice in found.notices:
+            self._workspace.notice(notice)
         if wanted.kind == "config":
-            created["config"], created["config_path"] = found
+            created["config"], created["config_path"] = found.values, found.path
         else:
-            created["stats"], created["stats_path"] = found
+            created["stats"], created["stats_path"] = found.values, found.path
 
     async def _environment(
         self, capturing: Capturing, given: str | None, definition: str | os.PathLike[str] | None
@@ -167,9 +173,6 @@ class Snapshots:
     async def _append(self, capturing: Capturing, created: rules.SnapshotCreated) -> Snapshot:
         workspace = self._workspace
         twin = await workspace.query(lambda connection: view.same_content(connection, created))
-        file = await workspace.in_thread(lambda: config_file(workspace, created["code_id"], created["config_path"]))
-        if file is not None:
-            created["config_file"] = file
         snapshot_id = new_id()
         with command():
             await workspace.log.append(*capturing.events, *rules.create(snapshot_id, created))
@@ -195,36 +198,53 @@ class Snapshots:
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         deleted: bool = False,
     ) -> list[Snapshot]:
-        """Return snapshots, newest first.
+        """Return snapshots, newest first where no other order is asked for.
+
+        ```python
+        await project.snapshots.ls(where="stats.accuracy > 0.9 and config.lr == 0.1", sort="stats.accuracy", limit=5)
+        ```
 
         Parameters:
             session_id: only those of one session, by name, id or prefix.
             filter: only those with this in their message or label.
+            where: only those for which this expression holds; its language is told in `datmo.core.expression`.
+            sort: the key that they are sorted by, the largest first; `stats.loss asc` has the smallest first. Those
+                without it come last, the newest of equal ones first.
             limit: at most that many.
             deleted: those that were deleted, instead of the others.
 
         Raises:
             EntityNotFound: there is no such session.
+            InvalidArgument: an expression cannot be read; the message names the column.
         """
-        return (await self.page(session_id=session_id, filter=filter, limit=limit, deleted=deleted)).entities
+        found = await self.page(
+            session_id=session_id, filter=filter, where=where, sort=sort, limit=limit, deleted=deleted
+        )
+        return found.entities
 
     async def page(
         self,
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
         deleted: bool = False,
     ) -> Listing:
         """Return what `ls` does, and how many there are beside those within the limit."""
         session = None if session_id is None else (await self._workspace.session(session_id))["id"]
         rows, total = await self._workspace.query(
-            lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit, deleted=deleted)
+            lambda connection: view.ls(
+                connection, session_id=session, text=filter, where=where, sort=sort, limit=limit, deleted=deleted
+            )
         )
-        return Listing([self._entity(row) for row in rows], total)
+        return Listing(EntityList(self._entity(row) for row in rows), total)
 
     async def update(
         self,
@@ -280,8 +300,9 @@ class Snapshots:
         Raises:
             EntityNotFound, AmbiguousId: no deleted snapshot fits, or several do.
         """
-        row = await self._workspace.snapshot(snapshot, deleted=True)
-        return await self._change(row["id"], rules.restore(row))
+        async with self._workspace.storing():  # it is garbage until it is restored
+            row = await self._workspace.snapshot(snapshot, deleted=True)
+            return await self._change(row["id"], rules.restore(row))
 
     async def diff(self, first: str, second: str) -> Difference:
         """Return what differs between two snapshots: config, stats, files, environment and code.
@@ -297,47 +318,28 @@ class Snapshots:
         rows = [await self._workspace.snapshot(each) for each in (first, second)]
         return await compare(self._workspace, *rows)
 
-    async def checkout(
-        self,
-        snapshot: str,
-        *,
-        to: str | os.PathLike[str] | None = None,
-        branch: str | None = None,
-        save: bool = True,
-    ) -> Checkout[Snapshot]:
-        """Bring the project's folder to the state of a snapshot: code, files and configuration.
-
-        Git's index, HEAD and branches stay as they are, and ignored files are not touched. Work that is in no snapshot
-        is kept as one first, and `-` goes back to it.
+    async def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
+        """Check that snapshots can be brought back: the hash of every object, and that git has all of their code.
 
         Parameters:
-            snapshot: its id, its label, a unique prefix of its id, or `-` for where the last checkout came from.
-            to: write it into this folder instead, relative to the working folder; it is empty, or not there yet.
-            branch: make this branch of git, and enter it.
-            save: keep unsaved work; False refuses where there is some.
+            snapshots: their ids, labels or unique prefixes of their ids; all where none is given.
+            progress: called with the number of bytes that were read since the last call, from a worker thread.
 
         Returns:
-            What was done.
+            A report; `ok` says whether nothing is wrong, `problems` name what is missing or damaged.
 
         Raises:
-            EntityNotFound, AmbiguousId: none fits, or several do.
-            Refused: git is in the middle of something, something is in the way, or there is unsaved work.
-            ProjectBusy: another checkout is under way.
-            CaptureError: something cannot be read or written.
+            EntityNotFound, AmbiguousId: none fits one of them, or several do.
         """
-        from datmo.engine.checking_out import check_out
+        from datmo.engine.verifying import verify_snapshots
 
-        target = None if to is None else await self._workspace.in_thread(lambda: Path(os.path.abspath(to)))
-        if branch is not None:
-            checked_text("branch", branch)
-        done = await check_out(self._workspace, self._append, snapshot, to=target, branch=branch, save=save)
-        saved = None if done.saved is None else await self.get(done.saved)
-        return Checkout(self._entity(done.row), saved, done.written, done.removed, done.folder, done.in_git)
-
-    async def _finish_checkout(self) -> None:
-        from datmo.engine.checking_out import finish_interrupted
-
-        await finish_interrupted(self._workspace, self._append)
+        if snapshots:
+            rows = [await self._workspace.snapshot(each) for each in dict.fromkeys(snapshots)]
+        else:
+            rows, _ = await self._workspace.query(
+                lambda connection: view.ls(connection, session_id=None, text=None, limit=None)
+            )
+        return await verify_snapshots(self._workspace, rows, progress)
 
     async def _change(self, snapshot_id: str, events: list[NewEvent]) -> Snapshot:
         workspace = self._workspace

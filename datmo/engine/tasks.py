@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterable,
     AsyncIterator,
-    Awaitable,
-    Callable,
     Iterable,
     Sequence,
 )
@@ -18,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core.ids import new_id
+from datmo.core.options import Limits, TaskOptions
 from datmo.core.sweep import TaskSpec
 from datmo.engine.attendance import Attendance, TaskUpdate
 from datmo.engine.attending import tasks_of
@@ -25,6 +23,7 @@ from datmo.engine.edge import single_error
 from datmo.engine.entities import Task
 from datmo.engine.executors import Executors
 from datmo.engine.recovering import Recovering
+from datmo.engine.running_tasks import RunningTasks
 from datmo.engine.workspace import Workspace
 from datmo.engine.workspace import command as one_command
 from datmo.errors import EntityNotFound
@@ -43,24 +42,6 @@ class TasksPage(NamedTuple):
 
     entities: list[Task]
     total: int
-
-
-class RunningTasks:
-    """Tasks under way, as `Tasks.start` gives them.
-
-    Attributes:
-        ids: their ids, in the order in which they were given.
-    """
-
-    def __init__(self, ids: list[str], ended: AsyncIterable[str], load: Callable[[str], Awaitable[Task]]) -> None:
-        self.ids: list[str] = ids
-        self._ended = ended
-        self._load = load
-
-    async def finished(self) -> AsyncIterator[Task]:
-        """Yield each task as it ends."""
-        async for task_id in self._ended:
-            yield await self._load(task_id)
 
 
 class Tasks:
@@ -87,6 +68,7 @@ class Tasks:
         session_id: str | None = None,
         name: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
         live: Live | None = None,
     ) -> Task:
         """Run a command in the project's environment, to its end, and record it.
@@ -101,6 +83,7 @@ class Tasks:
             session_id: the session that it belongs to, by name, id or prefix; the current one by default.
             name: a name for people.
             executor: `docker` or `process`; by default the environment decides.
+            options: data, limits, variables, timeout ...
             live: awaited with each part of the output, once it is recorded.
 
         Returns:
@@ -112,7 +95,8 @@ class Tasks:
             BuildFailed: the environment could not be built.
             CaptureError: code or environment could not be captured.
         """
-        from datmo.engine.running import Order, Running  # heavy, and reading commands do without
+        from datmo.engine.ordering import Order
+        from datmo.engine.running import Running  # heavy, and reading commands do without
 
         order = Order.of(
             command,
@@ -122,6 +106,7 @@ class Tasks:
             session_id=session_id,
             name=name,
             executor=executor,
+            limits=Limits.of(options),
         )
         task_id = new_id()
         with one_command(), single_error():
@@ -135,16 +120,19 @@ class Tasks:
         specs: Iterable[TaskSpec | str | Sequence[str]],
         *,
         limit: int | None = None,
+        retries: int = 0,
+        max_failures: int | None = None,
         env: str | os.PathLike[str] | None = None,
         gpu: bool = False,
         session_id: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
         live: ManyLive | None = None,
     ) -> AsyncIterator[RunningTasks]:
         """Run many tasks, so many at a time, as an async context manager; leaving the block stops what still runs.
 
-        Code and environment are captured once, and made ready once. A task is recorded when its turn comes: of those
-        that still wait, a crash leaves nothing.
+        Code and environment are captured once, and made ready once. All tasks are recorded before the first one starts;
+        one that never does ends STOPPED, with the reason.
 
         ```python
         async with project.tasks.start(specs, limit=8) as running:
@@ -154,17 +142,25 @@ class Tasks:
 
         Parameters:
             specs: what is run: `TaskSpec`, or commands as for `run`.
-            limit: how many at a time; by default as many as there are processors.
-            env, gpu, session_id, executor: as for `run`, for all of them.
+            limit: how many at a time; by default what the setting `jobs` says, or as many as there are processors.
+            retries: how often a task that fails is run again; each attempt is a task of its own, whose `retry_of` names
+                the first. A command that is not there is not tried again.
+            max_failures: after so many tasks that failed, the last attempt too, the others are stopped.
+            env, gpu, session_id, executor, options: as for `run`, for all of them.
             live: awaited with a task's id, a stream and a part of the output, once it is recorded.
 
         Raises:
             InvalidArgument: a command or an option cannot be used.
             EngineUnreachable, BuildFailed, CaptureError: as for `run`.
         """
-        from datmo.engine.running import Order, Running
-        from datmo.engine.starting import checked_limit, start_all
+        from datmo.engine.ordering import Order
+        from datmo.engine.running import Running
+        from datmo.engine.starting import Plan, Sweep, start_all
 
+        limits, plan = (
+            Limits.of(options),
+            Plan.of(self._workspace.settings["jobs"] if limit is None else limit, retries, max_failures),
+        )
         orders = [
             Order.of(
                 spec.command,
@@ -174,39 +170,48 @@ class Tasks:
                 session_id=session_id,
                 name=spec.name,
                 executor=executor,
+                limits=limits,
                 parameters=spec.parameters,
             )
             for spec in (each if isinstance(each, TaskSpec) else TaskSpec(each) for each in specs)
         ]
-        at_a_time = checked_limit(limit)
+        sweep = Sweep(self._workspace, partial(Running, self._workspace, self._executors), orders, plan, live)
         with one_command(), single_error():
-            async with (
-                self._recovering.beside(),
-                start_all(
-                    partial(Running, self._workspace, self._executors), orders, limit=at_a_time, live=live
-                ) as many,
-            ):
-                yield RunningTasks(many.ids, many.ended, self._entity)
+            async with self._recovering.beside(), start_all(sweep):
+                yield RunningTasks(self._workspace, sweep, self._attendance, self._entity)
 
     async def map(
         self,
         specs: Iterable[TaskSpec | str | Sequence[str]],
         *,
         limit: int | None = None,
+        retries: int = 0,
+        max_failures: int | None = None,
         env: str | os.PathLike[str] | None = None,
         gpu: bool = False,
         session_id: str | None = None,
         executor: str | None = None,
+        options: TaskOptions | None = None,
         live: ManyLive | None = None,
     ) -> list[Task]:
         """Run many tasks to their ends, so many at a time, and return them in the order in which they were given.
 
-        See `start` for the parameters and errors. Cancelling the caller stops what runs.
+        See `start` for the parameters and errors. Of one that was tried again it is the last attempt. Cancelling the
+        caller stops what runs.
         """
         async with self.start(
-            specs, limit=limit, env=env, gpu=gpu, session_id=session_id, executor=executor, live=live
+            specs,
+            limit=limit,
+            retries=retries,
+            max_failures=max_failures,
+            env=env,
+            gpu=gpu,
+            session_id=session_id,
+            executor=executor,
+            options=options,
+            live=live,
         ) as running:
-            ended = {task.id: task async for task in running.finished()}
+            ended = {task.retry_of or task.id: task async for task in running.finished()}
         return [ended[task_id] for task_id in running.ids]
 
     async def ls(
@@ -214,31 +219,41 @@ class Tasks:
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
     ) -> list[Task]:
-        """Return tasks, newest first.
+        """Return tasks, newest first where no other order is asked for.
 
         Parameters:
             session_id: only those of one session, by name, id or prefix.
             filter: only those with this in their command or name.
+            where: only those for which this expression holds, such as `results.accuracy > 0.9`; its language is told
+                in `datmo.core.expression`.
+            sort: the key that they are sorted by, the largest first; `duration asc` has the smallest first. Those
+                without it come last, the newest of equal ones first.
             limit: at most that many.
 
         Raises:
             EntityNotFound: there is no such session.
+            InvalidArgument: an expression cannot be read; the message names the column.
         """
-        return (await self.page(session_id=session_id, filter=filter, limit=limit)).entities
+        found = await self.page(session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
+        return found.entities
 
     async def page(
         self,
         *,
         session_id: str | None = None,
         filter: str | None = None,  # noqa: A002  # the seed's name
+        where: str | None = None,
+        sort: str | None = None,
         limit: int | None = None,
     ) -> TasksPage:
         """Return what `ls` does, and how many there are beside those within the limit."""
         session = None if session_id is None else (await self._workspace.session(session_id))["id"]
         rows, total = await self._workspace.query(
-            lambda connection: view.ls(connection, session_id=session, text=filter, limit=limit)
+            lambda connection: view.ls(connection, session_id=session, text=filter, where=where, sort=sort, limit=limit)
         )
         return TasksPage(await tasks_of(self._workspace, rows), total)
 

@@ -1,13 +1,13 @@
-"""Configuration and metrics: given as dicts, or found in JSON files."""
+"""Configuration and metrics: given as dicts, or found in files."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from datmo.engine.value_files import ENDINGS, YamlMissing, read_values
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
 __all__ = ["Found", "Wanted", "find_values"]
@@ -19,7 +19,8 @@ class Wanted(NamedTuple):
     Parameters:
         kind: `config` or `stats`.
         given: the values themselves; nothing is looked for then.
-        filename: a name to look for in the root and among the snapshot's files, instead of `<kind>.json`.
+        filename: a name to look for in the root and among the snapshot's files, instead of `<kind>.json`, `.yaml`,
+            `.yml` and `.toml`.
         filepath: a file that must exist.
     """
 
@@ -35,14 +36,18 @@ class Wanted(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Values, and the file in the project that they were read from (None where they were given)."""
+    """Values, the file in the project that they were read from (None where they were given), and what is to be said."""
 
     values: dict[str, Any]
     path: str | None
+    notices: tuple[str, ...] = ()
 
 
 def find_values(wanted: Wanted, home: Path, filepaths: list[Path]) -> Found:
     """Return the config or the stats of a snapshot; `{}` where nothing is found.
+
+    The root goes before the snapshot's files; in one folder JSON goes before YAML, and that before TOML. What is there
+    as well and was not read is said.
 
     Parameters:
         wanted: which, and where from.
@@ -50,8 +55,9 @@ def find_values(wanted: Wanted, home: Path, filepaths: list[Path]) -> Found:
         filepaths: files and folders of the snapshot, looked through after the root.
 
     Raises:
-        InvalidArgument: two sources were given, or the file cannot be read as a JSON object.
+        InvalidArgument: two sources were given, or the file cannot be read as a mapping of names to values.
         InvalidArgumentType: the given values are not a dict.
+        YamlMissing: a YAML file was named, and there is nothing to read it with.
     """
     kind, given, filename, filepath = wanted
     if sum(value is not None for value in (given, filename, filepath)) > 1:
@@ -65,12 +71,29 @@ def find_values(wanted: Wanted, home: Path, filepaths: list[Path]) -> Found:
         if not path.is_file():
             raise InvalidArgument(f"there is no file {str(path)!r} to read the {kind} from")
         return _read(kind, path, home)
-    name = filename or f"{kind}.json"
+    names = [filename] if filename is not None else [kind + ending for ending in ENDINGS]
     for folder in (home, *(path if path.is_dir() else path.parent for path in filepaths)):
+        there = list(_there(folder, names, home, filepaths))
+        if not there:
+            continue
+        first, *others = there
+        try:
+            found = _read(kind, first, home)
+        except YamlMissing as error:
+            if filename is not None:
+                raise
+            # Nobody asked for it: it may well be something else's.
+            return Found({}, None, (f"{first.name} was not read as the {kind}: {error.message} ({error.hint})",))
+        said = [f"{first.name} is the {kind}; {each.name} is there as well, and was not read" for each in others]
+        return found._replace(notices=tuple(said))
+    return Found({}, None)
+
+
+def _there(folder: Path, names: list[str], home: Path, filepaths: list[Path]) -> Iterator[Path]:
+    for name in names:
         candidate = folder / name
         if candidate.is_file() and (folder == home or _among(candidate, filepaths)):
-            return _read(kind, candidate, home)
-    return Found({}, None)
+            yield candidate
 
 
 def _among(candidate: Path, filepaths: list[Path]) -> bool:
@@ -78,15 +101,7 @@ def _among(candidate: Path, filepaths: list[Path]) -> bool:
 
 
 def _read(kind: str, path: Path, home: Path) -> Found:
-    try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidArgument(f"the {kind} cannot be read from {path}: {error}") from error
-    if not isinstance(values, dict):
-        raise InvalidArgument(
-            f"the {kind} in {path} is no JSON object",
-            hint=f'write {{"name": value, ...}} there, or give the {kind} itself',
-        )
+    values = read_values(kind, path)
     resolved = path.resolve()
     inside = resolved.is_relative_to(home.resolve())
     return Found(values, resolved.relative_to(home.resolve()).as_posix() if inside else None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -14,6 +14,8 @@ import anyio.to_thread
 
 from datmo.capture.ahead import AheadRepository, taken
 from datmo.core.ids import new_id
+from datmo.core.settings import Settings
+from datmo.engine.finding import FOLDER
 from datmo.errors import EntityNotFound, InvalidArgument, InvalidArgumentType, ProjectNotFound
 from datmo.eventlog.log import EventLog, correlation
 from datmo.projections import project, search, sessions, snapshots, tasks
@@ -21,28 +23,12 @@ from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
     from datmo.capture.code import CodeRepository
+    from datmo.objects.hold import Hold
     from datmo.objects.store import ObjectStore
 
-__all__ = ["FOLDER", "Workspace", "checked_text", "command", "find_home", "find_session"]
+__all__ = ["Workspace", "checked_text", "command", "find_session"]
 
 T = TypeVar("T")
-
-FOLDER = ".datmo"
-"""The folder in a project's root that holds everything of ours."""
-
-_CODE_SIZE_LIMIT = 50 << 20
-
-
-def find_home(start: Path) -> Path:
-    """Return the nearest folder at or above one that holds a project.
-
-    Raises:
-        ProjectNotFound: there is none.
-    """
-    for folder in (start, *start.parents):
-        if (folder / FOLDER / "log.db").is_file():
-            return folder
-    raise ProjectNotFound(f"no project at {start} or above it", hint="`datmo init` makes one")
 
 
 class Workspace:
@@ -53,14 +39,16 @@ class Workspace:
         log: its open log.
         row: the project's row.
         notice: called with each line that the user should see.
+        settings: the settings, as of the opening or of the last look at them.
     """
 
-    def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None]) -> None:
+    def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None], settings: Settings) -> None:
         self.home = home
         self.folder: Path = home / FOLDER
         self.log = log
         self.project_id: str = row["id"]
         self.notice = notice
+        self.settings = settings
         # Captures read the tree, the store and git; more at once would only make the disk seek.
         self._captures = anyio.CapacityLimiter(2)
 
@@ -68,6 +56,11 @@ class Workspace:
     def tasks_folder(self) -> Path:
         """Where each task has its folder while it is under way."""
         return self.folder / "tasks"
+
+    @property
+    def queues_folder(self) -> Path:
+        """Where each process that has tasks waiting holds a lock."""
+        return self.folder / "queues"
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -82,17 +75,32 @@ class Workspace:
         ahead = taken()
         if ahead is None:
             return self._code()
-        settings = (self.home, self.folder, self.project_id, _CODE_SIZE_LIMIT, self.folder / "objects")
+        limit = self.settings["code.size_limit"]
+        settings = (self.home, self.folder, self.project_id, limit, self.folder / "objects")
         return cast("CodeRepository", AheadRepository(ahead, self._code, settings))
 
     def _code(self) -> CodeRepository:
         from datmo.capture.code import CodeRepository
 
-        return CodeRepository(self.home, self.folder, self.project_id, size_limit=_CODE_SIZE_LIMIT)
+        limit = self.settings["code.size_limit"]
+        return CodeRepository(self.home, self.folder, self.project_id, size_limit=limit)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run something that blocks (hashing, git) in a worker thread."""
         return await anyio.to_thread.run_sync(work, limiter=self._captures)
+
+    @asynccontextmanager
+    async def storing(self) -> AsyncIterator[Hold]:
+        """Keep a collection of garbage away: from before the first look into the store until what is stored is named.
+
+        Whoever is done with that before the block ends may release the hold earlier.
+        """
+        hold = await anyio.to_thread.run_sync(lambda: self.store.hold())  # noqa: PLW0108  # on the loop it would import the store
+        try:
+            await anyio.to_thread.run_sync(hold.share)
+            yield hold
+        finally:
+            hold.release()
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Read from the views."""

@@ -35,7 +35,7 @@ import orjson
 
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "unfold"]
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _SORTED = _OPTIONS | orjson.OPT_SORT_KEYS
@@ -80,7 +80,7 @@ def decode(encoded: bytes | str) -> Any:
     """
     value = orjson.loads(encoded)
     if _DOLLAR in encoded if isinstance(encoded, bytes) else "$" in encoded:
-        return _unfold(value)
+        return unfold(value)
     return value
 
 
@@ -145,16 +145,21 @@ def _fold_key(key: Any, where: str) -> str:
     return "$" + key if key.startswith("$") else str.__str__(key)
 
 
-def _unfold(value: Any) -> Any:
+def unfold(value: Any) -> Any:
+    """Return a value of plain JSON with its tags turned into what they stand for.
+
+    Raises:
+        ValueError, TypeError: a tag is unknown, or stands for nothing.
+    """
     if isinstance(value, list):
-        return [_unfold(item) for item in value]
+        return [unfold(item) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         ((key, item),) = value.items()
         if key.startswith("$") and not key.startswith("$$"):
             return _untag(key, item)
-    return {key.removeprefix("$"): _unfold(item) for key, item in value.items()}
+    return {key.removeprefix("$"): unfold(item) for key, item in value.items()}
 
 
 def _untag(tag: str, item: Any) -> Any:

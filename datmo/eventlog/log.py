@@ -24,6 +24,7 @@ from datmo.errors import DamagedLog, LogError
 from datmo.eventlog.append import Appender, ViewsInLog
 from datmo.eventlog.codec import encode
 from datmo.eventlog.connection import ThreadConnection
+from datmo.eventlog.erase import erase
 from datmo.eventlog.lock import WriteLock
 from datmo.eventlog.read import PAGE, Selection, head, payload, position_at, read_page
 from datmo.eventlog.request import Request, check_key
@@ -243,6 +244,18 @@ class EventLog:
     async def payload(self, position: int) -> bytes | None:
         """Return the payload of one event; None where it has none or it was erased."""
         return await self.query(partial(payload, position=position))
+
+    async def erase(self, positions: Sequence[int]) -> None:
+        """Erase payloads. The caller has appended `payload.erased` events that name them; the events stay.
+
+        Raises:
+            LogError: they cannot be erased; those that were not are found by a search for payloads of erased events.
+        """
+        if self._writer is None:
+            await self._start_writer()
+        writing = self._writing
+        if writing is not None:
+            await writing.run(partial(erase, lock=self._lock, positions=positions))
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function reads from the log and its views; it runs on the reading thread and must not write.

@@ -120,6 +120,31 @@ class Index:
 
         self._ask(work, None)
 
+    def packs(self) -> dict[bytes, str]:
+        """In which pack each object lies, of those that lie in one."""
+        query = "SELECT digest, name FROM object JOIN pack ON pack.id = object.pack"
+        return dict(self._ask(lambda db: db.execute(query).fetchall(), []))
+
+    def exchange(
+        self,
+        old: Sequence[str],
+        new: Iterable[tuple[str, list[PackEntry]]],
+        large: Sequence[bytes],
+    ) -> None:
+        """Put new packs in the place of old ones, and forget what the old ones have beside that, and large objects."""
+        new = list(new)
+
+        def work(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                for name in old:
+                    db.execute("DELETE FROM object WHERE pack = (SELECT id FROM pack WHERE name = ?)", (name,))
+                    db.execute("DELETE FROM pack WHERE name = ?", (name,))
+                db.executemany("DELETE FROM object WHERE digest = ? AND pack = 0", [(digest,) for digest in large])
+                for name, entries in new:
+                    insert_pack(db, name, entries)
+
+        self._ask(work, None)
+
     def rebuild(self) -> bool:
         """Make the rows again from what lies in the folder, unless that was done since it last changed.
 

@@ -7,6 +7,7 @@
       large/<aa>/<rest of the id>      an object of its own, read-only
       index.db                         where each object lies; made again from the two above when lost
       tmp/                             files being written; each locked by who writes it
+      hold.lock                        shared by those who store, taken alone by who collects garbage
 
 A file gets its place by a rename, after its bytes were synced, and counts from when its folder was synced
 too. What a crash leaves behind lies in `tmp/`, or is a whole object that nobody has heard of yet.
@@ -46,6 +47,7 @@ class Layout:
         self.scratch: Path = root / "tmp"
         self.index: Path = root / "index.db"
         self.index_lock: Path = root / "index.lock"
+        self.hold: Path = root / "hold.lock"
 
     def exists(self) -> bool:
         """Whether anything was ever written here."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from typing import NamedTuple
 from datmo.errors import ObjectError
 from datmo.objects.hashing import digest_of
 
-__all__ = ["WHOLE", "DamagedPack", "PackEntry", "PackTooNew", "PackWriter", "read_index"]
+__all__ = ["WHOLE", "DamagedPack", "PackEntry", "PackTooNew", "PackWriter", "read_index", "size_of"]
 
 WHOLE = 0
 """The kind of an object that is stored as it is."""
@@ -54,6 +54,12 @@ class PackEntry(NamedTuple):
     length: int
     size: int
     kind: int
+
+
+def size_of(entries: Collection[PackEntry]) -> int:
+    """The size that a pack of these objects has, in bytes."""
+    blobs = sum(entry.length for entry in entries)
+    return _HEADER.size + blobs + len(entries) * _ENTRY.size + _TRAILER.size
 
 
 class PackWriter:

@@ -14,7 +14,9 @@ from typing import BinaryIO, TypeVar
 
 from datmo.errors import FilesError, ObjectDamaged, ObjectError, ObjectMissing
 from datmo.objects.batch import Batch
+from datmo.objects.collect import Garbage, collect, find_garbage
 from datmo.objects.hashing import Progress, copy_hashed, digest_of, parse_id
+from datmo.objects.hold import Hold
 from datmo.objects.index import Index, Place
 from datmo.objects.layout import Layout
 from datmo.objects.pack import WHOLE
@@ -168,6 +170,24 @@ class ObjectStore:
     def rebuild_index(self) -> None:
         """Make the index again from what lies in the folder."""
         self._index.rebuild()
+
+    def hold(self) -> Hold:
+        """What keeps a collection of garbage away while something is stored and named; not taken yet."""
+        self._layout.make()
+        return Hold(self._layout.hold)
+
+    def garbage(self, needed: Iterable[str]) -> Garbage:
+        """What nobody needs. It may grow or shrink at once, unless the store is held alone.
+
+        Parameters:
+            needed: the ids of the objects that are needed.
+        """
+        return find_garbage(self._layout, self._index, {parse_id(given) for given in needed})
+
+    def collect(self, garbage: Garbage) -> Garbage:
+        """Remove garbage, and what dead writers left; the caller has held the store alone since it was found."""
+        collected = collect(self._layout, self._index, garbage)
+        return collected._replace(size=collected.size + self.sweep())
 
     def sweep(self) -> int:
         """Remove what writers that died have left half written; returns the bytes freed."""

@@ -11,7 +11,7 @@ __all__ = ["PROJECT", "load"]
 
 PROJECT = Projection(
     table="project",
-    version=2,
+    version=1,
     columns={
         "key": "TEXT",
         "id": "TEXT",
@@ -19,18 +19,10 @@ PROJECT = Projection(
         "description": "TEXT",
         "session_id": "TEXT",
         "snapshot_id": "TEXT",
-        "previous_id": "TEXT",
-        "checkout": "JSON",
         "created_at": "INTEGER",
         "updated_at": "INTEGER",
     },
-    types=(
-        "project.initialized",
-        "project.described",
-        "session.selected",
-        "snapshot.created",
-        "snapshot.checked_out",
-    ),
+    types=("project.initialized", "project.described", "session.selected", "snapshot.created"),
     fold=project.evolve,
     key=lambda _: "project",
 )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datmo.core import snapshot
 from datmo.core.entity.snapshot import Snapshot
 from datmo.core.event import from_microseconds
-from datmo.projections.content import CODE
 from datmo.projections.projection import Projection, Row
 from datmo.projections.search import listing
 from datmo.projections.sessions import VISIBLE
 
-__all__ = ["SNAPSHOTS", "entity", "ls", "of_tree", "same_content"]
+if TYPE_CHECKING:
+    from datmo.projections.selecting import Field
+
+__all__ = ["SNAPSHOTS", "entity", "ls", "same_content"]
 
 SNAPSHOTS = Projection(
     table="snapshot",
@@ -29,7 +31,6 @@ SNAPSHOTS = Projection(
         "file_collection_id": "TEXT",
         "config": "JSON",
         "config_path": "TEXT",
-        "config_file": "JSON",
         "stats": "JSON",
         "stats_path": "TEXT",
         "created_at": "INTEGER",
@@ -37,7 +38,13 @@ SNAPSHOTS = Projection(
         "deleted": "INTEGER",
         "position": "INTEGER",
     },
-    types=("snapshot.created", "snapshot.updated", "snapshot.deleted", "snapshot.restored"),
+    types=(
+        "snapshot.created",
+        "snapshot.updated",
+        "snapshot.deleted",
+        "snapshot.restored",
+        "snapshot.collected",
+    ),
     fold=snapshot.evolve,
     indexes=(
         "CREATE INDEX {table}_order ON {table} (position)",
@@ -53,26 +60,45 @@ def ls(
     session_id: str | None,
     text: str | None,
     limit: int | None,
+    where: str | None = None,
+    sort: str | None = None,
     deleted: bool = False,
 ) -> tuple[list[Row], int]:
-    """Return the newest snapshots and how many there are in all.
+    """Return the newest snapshots, or the first in another order, and how many there are in all.
 
     Parameters:
         connection: a connection to the views.
         session_id: only those of one session.
         text: only those with this in their message or label.
         limit: at most that many rows.
+        where: only those for which this expression holds.
+        sort: the key that they are sorted by.
         deleted: those that were deleted, instead of the others.
     """
     return listing(
         connection,
         SNAPSHOTS,
         ("message", "label"),
+        _fields,
         session_id=session_id,
         text=text,
         limit=limit,
+        where=where,
+        sort=sort,
         deleted=deleted,
     )
+
+
+def _fields() -> dict[str, Field]:
+    from datmo.projections.selecting import COMMON, Field
+
+    return {
+        "config": Field("values", "config"),
+        "stats": Field("values", "stats"),
+        **{name: Field("text", name) for name in ("message", "label", "task_id")},
+        "updated_at": Field("time", "updated_at"),
+        **COMMON,
+    }
 
 
 def same_content(connection: sqlite3.Connection, data: snapshot.SnapshotCreated) -> str | None:
@@ -84,17 +110,6 @@ def same_content(connection: sqlite3.Connection, data: snapshot.SnapshotCreated)
         (data["code_id"], data["environment_id"], data["file_collection_id"]),
     )
     return next((row["id"] for row in rows if row["config"] == data["config"] and row["stats"] == data["stats"]), None)
-
-
-def of_tree(connection: sqlite3.Connection, tree: str, large: list[list[Any]], limit: int = 10) -> list[Row]:
-    """Return the newest snapshots whose code has this tree and these large files."""
-    codes = [row["id"] for row in CODE.select(connection, "WHERE tree = ?", (tree,)) if row["large"] == large]
-    return SNAPSHOTS.select(
-        connection,
-        f"WHERE code_id IN ({', '.join('?' * len(codes))}) AND deleted = 0 AND {VISIBLE}"
-        " ORDER BY position DESC LIMIT ?",
-        (*codes, limit),
-    )
 
 
 def entity(row: Row, model_id: str) -> Snapshot:

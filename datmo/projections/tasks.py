@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datmo.core import task
 from datmo.core.entity.task import Task
@@ -11,11 +11,14 @@ from datmo.core.event import from_microseconds
 from datmo.projections.projection import Projection, Row
 from datmo.projections.search import listing
 
-__all__ = ["TASKS", "entity", "ls", "output_positions", "unfinished"]
+if TYPE_CHECKING:
+    from datmo.projections.selecting import Field
+
+__all__ = ["TASKS", "entity", "ls", "output_positions", "queue_of", "unfinished"]
 
 TASKS = Projection(
     table="task",
-    version=1,
+    version=3,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",
@@ -46,7 +49,17 @@ TASKS = Projection(
         "deleted": "INTEGER",
         "position": "INTEGER",
     },
-    types=("task.created", "task.started", "task.output", "task.output_limited", "task.stop_requested", *task.ENDED),
+    types=(
+        "task.created",
+        "task.started",
+        "task.output",
+        "task.output_limited",
+        "task.stop_requested",
+        "task.config_reported",
+        "task.result_reported",
+        *task.ENDED,
+        "task.collected",
+    ),
     fold=task.evolve,
     indexes=(
         "CREATE INDEX {table}_order ON {table} (position)",
@@ -56,16 +69,56 @@ TASKS = Projection(
 
 
 def ls(
-    connection: sqlite3.Connection, *, session_id: str | None, text: str | None, limit: int | None
+    connection: sqlite3.Connection,
+    *,
+    session_id: str | None,
+    text: str | None,
+    limit: int | None,
+    where: str | None = None,
+    sort: str | None = None,
 ) -> tuple[list[Row], int]:
-    """Return the newest tasks and how many there are in all; see `datmo.projections.search.listing`."""
-    return listing(connection, TASKS, ("command", "name"), session_id=session_id, text=text, limit=limit)
+    """Return the newest tasks, or the first in another order, and how many there are in all.
+
+    See `datmo.projections.search.listing`.
+    """
+    return listing(
+        connection,
+        TASKS,
+        ("command", "name"),
+        _fields,
+        session_id=session_id,
+        text=text,
+        limit=limit,
+        where=where,
+        sort=sort,
+    )
+
+
+def _fields() -> dict[str, Field]:
+    from datmo.projections.selecting import COMMON, Field
+
+    return {
+        "config": Field("values", "config"),
+        "results": Field("values", "results"),
+        **{name: Field("text", name) for name in ("name", "command", "status", "executor", "runs_on", "reason")},
+        "exit_code": Field("number", "exit_code"),
+        "duration": Field("number", "((ended_at - started_at) / 1000000.0)"),
+        "start_time": Field("time", "started_at"),
+        "end_time": Field("time", "ended_at"),
+        **COMMON,
+    }
 
 
 def unfinished(connection: sqlite3.Connection, session_id: str | None = None) -> list[Row]:
     """Return the tasks that have not ended, of one session or of all."""
     rows = TASKS.select(connection, "WHERE status IN ('CREATED', 'RUNNING') AND deleted = 0")
     return [row for row in rows if session_id is None or row["session_id"] == session_id]
+
+
+def queue_of(row: Row) -> str | None:
+    """Return the queue in which a task waits for its turn; None where it is in none, or its turn has come."""
+    queue: str | None = row["options"].get("queue") if row["status"] == "CREATED" else None
+    return queue
 
 
 def output_positions(connection: sqlite3.Connection, task_id: str) -> list[int]:
@@ -92,6 +145,8 @@ def entity(row: Row, model_id: str, *, unattended: bool = False) -> Task:
     return Task(
         **values,
         model_id=model_id,
+        retry_of=row["options"].get("retry_of"),
+        rerun_of=row["options"].get("rerun_of"),
         results=row["results"],
         config=row["config"],
         notices=tuple(row["notices"]),

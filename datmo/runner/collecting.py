@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from datmo.capture.collect import Stamp, collect_tree, unchanged_since
 from datmo.capture.manifest import FileEntry, Manifest
+from datmo.core.outbox import Artifact
 from datmo.errors import InvalidArgument
 from datmo.eventlog.codec import encode
 from datmo.objects.store import ObjectStore, SourceFile
@@ -48,20 +49,24 @@ class Leftovers(NamedTuple):
         return cls(None, 0, 0, {}, {}, notices)
 
 
-def collect(store: ObjectStore, spec: RunSpec, before: Mapping[str, Stamp]) -> Leftovers:
+def collect(
+    store: ObjectStore, spec: RunSpec, before: Mapping[str, Stamp], artifacts: Iterable[Artifact] = ()
+) -> Leftovers:
     """Store what a run left: all of the task folder, what is new or changed in its checkout, and its log.
 
-    Where the same path lies in both folders, the task folder's wins. Nothing in either is trusted: links, pipes and
-    devices are left out.
+    Where the same path lies in both folders, the task folder's wins, and both over what was stored meanwhile. Nothing
+    in either is trusted: links, pipes and devices are left out.
 
     Parameters:
         store: where it goes.
         spec: the run; its log lies ready in its folder.
         before: the stamps of the checkout before the run.
+        artifacts: files that were stored while it ran.
     """
     written = collect_tree(store, spec.files)
     changed = collect_tree(store, spec.code, exclude=_is_by_the_way, unchanged=unchanged_since(before))
-    entries = {entry.path: entry for entry in (*changed.entries, *written.entries)}
+    kept = [FileEntry(each.path, each.object, each.size, each.mode, "task") for each in artifacts]
+    entries = {entry.path: entry for entry in (*kept, *changed.entries, *written.entries)}
     log = store.put_files([SourceFile(spec.folder / LOG_NAME, still=True)])[0]  # we wrote it, and are done with it
     entries[LOG_NAME] = FileEntry(LOG_NAME, log.object, log.size, 0o644, "task")
     manifest = Manifest(entries.values())

@@ -82,6 +82,8 @@ class ResultLines:
 
     def feed_lines(self, lines: bytes) -> None:
         """Take some whole lines."""
+        if b":" not in lines:
+            return
         for line in lines.split(b"\n"):
             if b":" not in line:  # most lines: a chatty task prints millions
                 continue

@@ -5,13 +5,15 @@ What it records is in this order, and whoever comes after a crash reads from it 
 1. The task's folder with the lock in it: whose lock is held is not orphaned. A folder without a task is garbage.
 2. `task.created`: what is going to be run. A container or keeper is found by the task's id.
 3. `task.started`: the handle that finds what runs.
-4. `task.output`, again and again: a part of the record, from where the last one ended.
+4. `task.output` and `task.metrics`, again and again: a part of the record, from where the last one ended, and of
+   what the task says of itself.
 5. `files.stored` and `task.finished`, `.failed` or `.stopped`, in one append: what it left and how it ended.
 6. Only then is the container removed, and the task's folder.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -22,10 +24,11 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from datmo.capture.collect import Stamp
+from datmo.capture.collect import Stamp, collect_file
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.frames import LineJoiner, split_frames
+from datmo.core.outbox import Artifact
 from datmo.errors import DatmoError, RunnerError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
@@ -33,6 +36,7 @@ from datmo.projections.tasks import TASKS
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
 from datmo.runner.folders import remove_tree
+from datmo.runner.outbox import Outbox
 from datmo.runner.results import ResultLines
 from datmo.runner.stamps import read_stamps
 from datmo.runner.witness import FileLock
@@ -42,7 +46,6 @@ __all__ = ["Live", "Supervisor"]
 Live = Callable[[int, bytes], Awaitable[None]]
 """Called with a stream and some bytes of output, once they are recorded; while it waits, no more is read."""
 
-_GRACE = 10.0
 _NOT_STARTED = 125
 """The exit code that is recorded where it was not the command that failed, as `docker run` has it."""
 _DRAIN = 5.0
@@ -58,11 +61,13 @@ class Supervisor:
         executor: where the task runs.
         spec: what is run.
         runs_on: the image or interpreter, for the record.
-        created: `task.created`, with what it names and is not yet recorded.
+        created: `task.created`, with what it names and is not yet recorded; empty where all of it is.
         check_out: makes the task's folders and returns the stamps of its checkout; runs in a thread.
         live: called with output as it comes.
         notices: what was already said to the user about this run; what the run itself gives is added.
         notice: told what is left behind after the end.
+        timeout: seconds after which it is stopped and has failed, or None.
+        grace: seconds that the task may take to end by itself when it is stopped.
     """
 
     log: EventLog
@@ -75,15 +80,20 @@ class Supervisor:
     live: Live | None = None
     notices: Sequence[str] = ()
     notice: Callable[[str], None] = lambda _: None
+    timeout: float | None = None
+    grace: float = 10.0
 
     def __post_init__(self) -> None:
         self._before: Mapping[str, Stamp] = {}
         self._cursor = 0
+        self._mark = b""
         self._recorded = 0
         self._exact = True
         self._results = ResultLines()
+        self._outbox = Outbox(self.log, self.store, self.spec.task_id, self.spec.outbox, self._keep)
         self._stop = anyio.Event()
         self._stopping = False
+        self._overtime = False
 
     async def run(self) -> None:
         """Start the task, follow it, and record its end.
@@ -157,8 +167,10 @@ class Supervisor:
             await self.log.append(rules.start(self.spec.task_id, started))
         self._cursor, self._recorded = task["output_cursor"], task["output_size"]
         await self._read_again()
+        await self._outbox.resume()
         self._before = await anyio.to_thread.run_sync(read_stamps, self.spec.folder)
-        await self._until_end(handle)
+        ran = 0.0 if task["started_at"] is None else time.time() - task["started_at"] / 1e6
+        await self._until_end(handle, ran)
         return True
 
     async def _read_again(self) -> None:
@@ -182,7 +194,8 @@ class Supervisor:
 
     async def _supervise(self) -> None:
         try:
-            await self.log.append(*self.created)
+            if self.created:
+                await self.log.append(*self.created)
         except DatmoError:
             await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, self.spec.folder))
             raise
@@ -218,13 +231,16 @@ class Supervisor:
         await self.log.append(rules.start(self.spec.task_id, started))
         return handle
 
-    async def _until_end(self, handle: Handle) -> None:
+    async def _until_end(self, handle: Handle, ran: float = 0.0) -> None:
         task_id = self.spec.task_id
         async with anyio.create_task_group() as workers:
             followed = anyio.Event()
             workers.start_soon(self._follow, handle, followed, name=f"output of task {task_id}")
+            workers.start_soon(self._outbox.follow, name=f"outbox of task {task_id}")
             workers.start_soon(self._hear_requests, name=f"stop requests of task {task_id}")
             workers.start_soon(self._stop_when_asked, handle, name=f"stopping of task {task_id}")
+            if self.timeout is not None:
+                workers.start_soon(self._limit_time, handle, self.timeout - ran, name=f"time limit of task {task_id}")
             ended = await self.executor.wait(handle)
             with anyio.move_on_after(_DRAIN):
                 await followed.wait()
@@ -232,14 +248,21 @@ class Supervisor:
         with anyio.CancelScope(shield=True):
             # Following ends without an unterminated last line; this reading has it.
             await self._take(handle, follow=False)
-            await self._record_end(ended, await self._collect())
+            await self._outbox.finish()
+            hold = await anyio.to_thread.run_sync(self.store.hold)
+            try:
+                await anyio.to_thread.run_sync(hold.share)
+                await self._record_end(ended, await self._collect())
+            finally:
+                hold.release()
 
     async def _follow(self, handle: Handle, followed: anyio.Event) -> None:
         await self._take(handle, follow=True)
         followed.set()
 
     async def _take(self, handle: Handle, *, follow: bool) -> None:
-        async with aclosing(self.executor.output(handle, self._cursor, follow=follow)) as chunks:
+        output = self.executor.output(handle, self._cursor, follow=follow, mark=self._mark)
+        async with aclosing(output) as chunks:
             async for chunk in chunks:
                 # Whole or not at all, so that the cursors here and in the log cannot part.
                 with anyio.CancelScope(shield=True):
@@ -254,7 +277,7 @@ class Supervisor:
             self._recorded += len(chunk.frames)
             if self._recorded >= limit:
                 await self.log.append(rules.limit_output(task_id, limit))
-        self._cursor = chunk.cursor
+        self._cursor, self._mark = chunk.cursor, chunk.mark
         self._results.feed(chunk.frames)
         if self.live is not None:
             for stream, data in split_frames(chunk.frames):
@@ -269,7 +292,12 @@ class Supervisor:
     async def _stop_when_asked(self, handle: Handle) -> None:
         await self._stop.wait()
         self._stopping = True
-        await self.executor.stop(handle, grace=_GRACE)
+        await self.executor.stop(handle, grace=self.grace)
+
+    async def _limit_time(self, handle: Handle, left: float) -> None:
+        await anyio.sleep(max(left, 0.0))
+        self._overtime = True
+        await self.executor.stop(handle, grace=self.grace)
 
     async def _record_end(self, ended: Ended, left: Leftovers) -> None:
         events = []
@@ -283,22 +311,33 @@ class Supervisor:
         if left.collection_id is not None:
             stored = {"count": left.files, "size": left.size}
             events.append(NewEvent(f"files/{left.collection_id}", "files.stored", stored))
+        reason = ended.reason
+        if self._overtime and not self._stopping:
+            reason = f"it ran longer than its time limit of {self.timeout or 0:g} s"
         data = rules.TaskEnded(
             exit_code=ended.exit_code,
-            reason=ended.reason,
+            reason=reason,
             ended_us=ended.ended_us,
-            results={**self._results.results(), **left.stats},
+            results={**self._results.results(), **self._outbox.results, **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,
-            notices=[*self.notices, *left.notices, *output],
+            notices=[*self.notices, *left.notices, *output, *self._outbox.notices()],
         )
-        await self.log.append(*events, rules.end(self.spec.task_id, data, stopped=self._stopping))
+        await self.log.append(
+            *events, rules.end(self.spec.task_id, data, stopped=self._stopping, failed=self._overtime)
+        )
+
+    def _keep(self, path: str) -> Artifact:
+        """Store a file that the task names, while it runs."""
+        entry = collect_file(self.store, self.spec.files, path)
+        return Artifact(entry.path, entry.object, entry.size, entry.mode)
 
     async def _collect(self) -> Leftovers:
         try:
             await self.executor.hand_back(self.spec)
             await self._write_log()
-            return await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before)
+            artifacts = await self._outbox.artifacts()
+            return await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before, artifacts)
         except (DatmoError, OSError) as error:
             # The task has ended all the same, and its output is in the log.
             return Leftovers.none(f"its files could not be collected: {error}")

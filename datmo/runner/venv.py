@@ -30,7 +30,7 @@ from datmo.capture.environment import EnvironmentCapture
 from datmo.errors import EnvironmentInvalid
 from datmo.runner.install import Installer, Report, choose_installer
 
-__all__ = ["VirtualEnvironment", "ensure_venv", "find_python", "venv_key"]
+__all__ = ["VirtualEnvironment", "ensure_venv", "find_python", "remove_venv", "venv_key"]
 
 
 class VirtualEnvironment(NamedTuple):
@@ -120,6 +120,15 @@ async def ensure_venv(
                 await _build(wanted, lock, report)
                 built = True
     return VirtualEnvironment(place.python, place.python.parent, built, time.monotonic() - began)
+
+
+async def remove_venv(environments: Path, environment: EnvironmentCapture, definition: Mapping[str, bytes]) -> None:
+    """Remove the virtual environment of a captured environment; who builds it meanwhile is waited for."""
+    wanted, _ = await anyio.to_thread.run_sync(_look, environments, environment, definition, None)
+    if not await anyio.to_thread.run_sync(wanted.place.folder.exists):
+        return
+    async with _sole_builder(wanted.place, lambda _: None):
+        await anyio.to_thread.run_sync(shutil.rmtree, wanted.place.folder)
 
 
 def find_python(wanted: str | None) -> str:

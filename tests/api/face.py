@@ -108,7 +108,7 @@ async def _entered(make: Callable[[], AbstractContextManager[Any]]) -> AsyncIter
 class _InThread:
     """A synchronous object whose methods are awaited: each runs in a worker thread."""
 
-    _ROOMS = ("sessions", "snapshots", "tasks", "environments", "log")
+    _ROOMS = ("sessions", "snapshots", "tasks", "environments", "config", "log")
 
     def __init__(self, target: Any) -> None:
         self._target = target

@@ -8,7 +8,7 @@ from datmo.core.event import NewEvent
 from datmo.core.ids import new_id
 
 
-async def unfinished_task(project: Any) -> str:
+async def unfinished_task(project: Any, environment_id: str = "0" * 64) -> str:
     """Record a task as it is while another process runs it; nothing runs."""
     task_id = new_id()
     session = await project.sessions.current()
@@ -20,7 +20,7 @@ async def unfinished_task(project: Any) -> str:
         "executor": "process",
         "executor_reason": "",
         "code_id": "0" * 40,
-        "environment_id": "0" * 64,
+        "environment_id": environment_id,
         "config": {},
         "options": {},
     }

@@ -186,3 +186,26 @@ async def test_a_container_whose_supervisor_was_killed_is_finished_by_whoever_co
     assert set(await contents(AsyncFace(), task)) == {"made", "task.log"}
     async with DockerExecutor() as docker:
         assert await docker.containers(f"datmo.task={task.id}") == []
+
+
+@only_async
+async def test_an_image_without_datmo_says_what_it_does(project: Any, home: Path, base_image: str) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\nENV PYTHONPATH=/opt/own\nCOPY own.py /opt/own/own.py\n")
+    (home / "own.py").write_text("name = 'own'\n")
+    (home / "train.py").write_text(
+        "import datmo, own\n"
+        "task = datmo.task.current()\n"
+        "for step in range(1000):\n"
+        "    task.log(step=step, loss=step)\n"
+        "task.log_results(accuracy=0.5)\n"
+        "open('/tmp/model.pt', 'w').write('weights')\n"
+        "task.log_artifact('/tmp/model.pt')\n"
+        "print(own.name, datmo.__file__, task.id)\n"
+    )
+    task = await project.tasks.run("python train.py")
+    logs = await task.logs()
+    assert logs == f"own /datmo/python/datmo/__init__.py {task.id}\n"
+    assert (task.status, task.results) == ("SUCCESS", {"accuracy": 0.5})
+    known = await project.tasks.inspect(task.id)
+    assert (known["metrics"]["loss"]["count"], known["metrics"]["loss"]["last"]) == (1000, 999)
+    assert {file.name for file in await task.files()} == {"model.pt", "task.log"}

@@ -13,7 +13,7 @@ import datmo.aio
 from datmo.aio import TaskSpec
 from datmo.errors import InvalidArgument
 from tests.api.face import AsyncFace, Face, contents
-from tests.api.processes import Signpost
+from tests.api.processes import Signpost, script
 
 pytestmark = pytest.mark.anyio
 only_async = pytest.mark.parametrize("face", [AsyncFace()], ids=["async"])
@@ -67,7 +67,7 @@ async def test_no_more_run_at_a_time_than_are_allowed(project: datmo.aio.Project
     assert sorted(ended) == sorted(running.ids)
     under_way, most = set[str](), 0
     async for event in project.log.read(types=["task.*"]):
-        if event.type == "task.created":
+        if event.type == "task.started":
             under_way.add(event.stream)
             most = max(most, len(under_way))
         elif event.type == "task.finished":
@@ -83,8 +83,9 @@ async def test_leaving_the_block_stops_what_still_runs(project: datmo.aio.Projec
             assert task.id == running.ids[0]
             break
         pid = await anyio.to_thread.run_sync(signpost.wait)
-    stopped, first = await project.tasks.ls()
-    assert (first.status, stopped.status) == ("SUCCESS", "STOPPED")
+    waited, stopped, first = await project.tasks.ls()
+    assert [first.status, stopped.status, waited.status] == ["SUCCESS", "STOPPED", "STOPPED"]
+    assert waited.reason == "never started: the others were stopped"
     assert not Path(f"/proc/{pid}").exists()
     assert list((project.home / ".datmo" / "tasks").iterdir()) == []
 
@@ -101,3 +102,98 @@ async def test_output_is_told_with_its_task_as_it_comes(project: datmo.aio.Proje
     first, second = running.ids
     assert sorted(ids) == sorted(running.ids)
     assert told == {(first, 1): b"a\n", (first, 2): b"b\n", (second, 1): b"c\n"}
+
+
+async def test_what_fails_is_tried_again_as_a_task_of_its_own(face: Face, project: Any, tmp_path: Path) -> None:
+    flaky = f"echo x >> {tmp_path}/tries; test $(wc -l < {tmp_path}/tries) -ge 3 && echo tries: 3"
+    tasks = await project.tasks.map([["sh", "-c", flaky], "false", "no-such-program"], retries=2, limit=1)
+    assert [await face.value(task, "status") for task in tasks] == ["SUCCESS", "FAILED", "FAILED"]
+    assert await face.value(tasks[0], "results") == {"tries": 3}
+    attempts = list(reversed(await project.tasks.ls()))
+    assert len(attempts) == 3 + 2 + 2  # that there is no such program will be no different the next time
+    firsts = {task.id for task in attempts[:3]}
+    assert [await face.value(task, "retry_of") in firsts for task in attempts[3:]] == [True] * 4
+    assert await face.value(tasks[0], "retry_of") == attempts[0].id
+    inspected = [(await project.tasks.inspect(task.id))["options"].get("attempt") for task in attempts[3:]]
+    assert inspected == [2, 3, 2, 3]
+
+
+async def test_after_so_many_failures_the_others_are_stopped(face: Face, project: Any) -> None:
+    tasks = await project.tasks.map(["false", "true", "false", "sleep 600", "sleep 600"], max_failures=2, limit=1)
+    statuses = [await face.value(task, "status") for task in tasks]
+    assert statuses == ["FAILED", "SUCCESS", "FAILED", "STOPPED", "STOPPED"]
+    assert await face.value(tasks[3], "reason") == "never started: 2 of the others failed"
+
+
+async def test_what_runs_beside_the_last_failure_is_stopped_too(face: Face, project: Any, tmp_path: Path) -> None:
+    signpost = Signpost(tmp_path)
+    # It fails once the other one runs.
+    tasks = await project.tasks.map(
+        [signpost.command(), ["sh", "-c", f"cat {signpost.path}; exit 1"]], limit=2, max_failures=1
+    )
+    assert [await face.value(task, "status") for task in tasks] == ["STOPPED", "FAILED"]
+
+
+@only_async
+async def test_those_that_wait_are_recorded_and_attended_before_the_first_one_starts(
+    project: datmo.aio.Project, tmp_path: Path
+) -> None:
+    signpost = Signpost(tmp_path)
+    async with project.tasks.start([signpost.command(), "true", "true"], limit=1) as running:
+        await anyio.to_thread.run_sync(signpost.wait)
+        events = [event async for event in project.log.read(types=["task.*"])]
+        assert [event.type for event in events[:3]] == ["task.created"] * 3
+        assert len({event.recorded_us for event in events[:3]}) == 1
+        async with datmo.aio.open(project.home) as other:
+            assert [task.unattended for task in await other.tasks.ls()] == [False] * 3
+            assert await other.tasks.recover(stay=False) == []
+            waiting = await other.tasks.stop(running.ids[2])
+            assert (waiting.status, waiting.reason) == ("STOPPED", "stopped before its turn came")
+            await other.tasks.stop(running.ids[0])
+        ended = {task.id: task.status async for task in running.finished()}
+    assert [ended[task_id] for task_id in running.ids] == ["STOPPED", "SUCCESS", "STOPPED"]
+    assert list((project.home / ".datmo" / "queues").iterdir()) == []
+
+
+@only_async
+async def test_those_whose_owner_was_killed_end_stopped(project: datmo.aio.Project, tmp_path: Path) -> None:
+    signpost = Signpost(tmp_path)
+    command = signpost.command("exit 0")
+    source = f"import datmo\nwith datmo.open() as project: project.tasks.map([{command!r}, 'true', 'true'], limit=1)"
+    owner = script(source, cwd=project.home)
+    await anyio.to_thread.run_sync(signpost.wait)
+    owner.kill()
+    await anyio.to_thread.run_sync(owner.communicate)
+    assert [task.unattended for task in await project.tasks.ls()] == [True] * 3
+    async with datmo.aio.open(project.home) as other, anyio.create_task_group() as rescuers:
+        rescuers.start_soon(other.tasks.recover)
+        rescuers.start_soon(project.tasks.recover)
+    last, middle, first = await project.tasks.ls()
+    assert first.status == "SUCCESS"
+    assert [middle.status, last.status] == ["STOPPED", "STOPPED"]
+    assert last.reason == "never started: whoever had queued it was killed"
+    ends = [event async for event in project.log.read(types=["task.stopped"])]
+    assert len(ends) == 2
+    assert list((project.home / ".datmo" / "queues").iterdir()) == []
+
+
+@only_async
+async def test_what_happens_to_them_is_told_as_it_happens(project: datmo.aio.Project) -> None:
+    told: dict[str, list[str]] = {}
+    said: dict[str, bytes] = {}
+    async with project.tasks.start(["echo a", "false"], retries=1) as running:
+        async for update in running.events():
+            told.setdefault(update.event.entity_id, []).append(update.event.type)
+            for _, data in update.output:
+                said[update.event.entity_id] = said.get(update.event.entity_id, b"") + data
+    first, second = running.ids
+    assert told[first] == ["task.created", "task.started", "task.output", "task.finished"]
+    assert said == {first: b"a\n"}
+    (again,) = set(told) - {first, second}
+    assert told[second][-1] == told[again][-1] == "task.failed"
+
+
+@pytest.mark.parametrize("options", [{"retries": -1}, {"max_failures": 0}, {"retries": 1.0}])
+async def test_numbers_that_are_none_are_refused(face: Face, project: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument):
+        await project.tasks.map(["true"], **options)

@@ -265,3 +265,11 @@ def test_cache_setting_without_a_key_tells_arguments_apart() -> None:
 
     assert [double(1), double(2), double(1)] == [2, 4, 2]
     assert double.__name__ == "double"
+
+
+def test_many_tasks_as_a_block(home: Path) -> None:
+    with datmo.init(home, name="iris") as project, project.tasks.start(["echo a: 1", "echo b: 2"]) as running:
+        told = [update.event.type for update in running.events()]
+        ended = {task.id: task.results for task in running.finished()}
+    assert [ended[task_id] for task_id in running.ids] == [{"a": 1}, {"b": 2}]
+    assert told.count("task.finished") == 2

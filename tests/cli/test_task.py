@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 KEYS = {
     "id", "model_id", "session_id", "name", "command", "status", "created_at", "start_time", "end_time", "duration",
     "exit_code", "reason", "executor", "runs_on", "code_id", "environment_id", "file_collection_id", "config",
-    "results", "notices", "unattended",
+    "results", "notices", "unattended", "retry_of", "rerun_of",
 }  # fmt: skip
 
 

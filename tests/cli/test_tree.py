@@ -22,6 +22,7 @@ TREE = {
     "init": {"--name", "-n", "--description"},
     "version": set(),
     "status": {"--format"},
+    "gc": {"--dry-run", "--format"},
     "cleanup": {"--yes", "-y"},
     "session create": {"NAME", "--name", "-m", "--current", "--no-current"},
     "session delete": {"NAME", "--name"},
@@ -33,23 +34,39 @@ TREE = {
         "--config", "--stats", "--config-filename",
         "--config-filepath", "--stats-filename", "--stats-filepath",
     },
-    "snapshot ls": {"--session-id", "--all", "-a", "--filter", "--deleted", "--limit", "--format"},
+    "snapshot ls": {
+        "--session-id", "--all", "-a", "--filter", "--where", "--sort", "--deleted", "--limit", "--format",
+    },
     "snapshot diff": {"ID_1", "ID_2", "--code", "--stat", "--format"},
-    "snapshot checkout": {"ID", "--id", "--to", "--branch", "--no-save"},
     "snapshot update": {"ID", "--message", "-m", "--label", "-l", "--config", "--stats"},
     "snapshot delete": {"ID", "--id"},
+    "snapshot verify": {"ID...", "--all", "-a", "--format"},
     "snapshot undelete": {"ID"},
     "snapshot inspect": {"ID", "--format"},
     "task run": {
-        "CMD", "--gpu", "--ports", "-p", "--environment-def", "--session-id", "--name", "--executor",
-        "--jobs", "-j", "--grid", "--repeat",
+        "CMD", "--gpu", "--ports", "-p", "--environment-def", "-e", "--session-id", "--name", "--executor",
+        "--gpus", "--data", "--mem-limit", "--cpus", "--env", "--network", "--user", "--workdir", "--timeout",
+        "--jobs", "-j", "--grid", "--from", "--repeat", "--retries", "--max-failures", "--fail-fast", "--rank",
+        "--session", "--format",
     },
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
     "task inspect": {"ID", "--format"},
     "task stop": {"ID", "--id", "--all", "-a"},
     "task wait": {"ID..."},
     "task recover": {"--no-wait", "--give-up"},
-    "task ls": {"--session-id", "--filter", "--limit", "--format"},
+    "task ls": {"--session-id", "--filter", "--where", "--sort", "--limit", "--format"},
+    "environment setup": {"--dockerfile", "--write"},
+    "environment create": {"--environment-def", "--executor", "--no-build"},
+    "environment ls": {"--format"},
+    "environment inspect": {"ID", "--format"},
+    "environment diff": {"ID_1", "ID_2", "--format"},
+    "environment delete": {"ID"},
+    "docs": {"PAGE"},
+    "completion": {"SHELL"},
+    "config get": {"KEY", "--format"},
+    "config set": {"KEY", "VALUE", "--user"},
+    "config unset": {"KEY", "--user"},
+    "config ls": {"--format"},
     "log ls": {"--entity", "--type", "--since", "--until", "--limit", "--reverse", "--format"},
     "log show": {"POSITION", "--format"},
     "log follow": {"--entity", "--type", "--after", "--format"},
@@ -94,7 +111,7 @@ async def test_every_command_has_an_example_that_calls_it() -> None:
 
 
 @pytest.mark.parametrize("flag", sorted(HELP))
-@pytest.mark.parametrize("path", ["", "session", "snapshot", "task", "log", *TREE])
+@pytest.mark.parametrize("path", ["", "session", "snapshot", "task", "log", "config", "environment", *TREE])
 async def test_help_is_on_standard_output_everywhere(run: Datmo, path: str, flag: str) -> None:
     done = await run(*path.split(), flag)
     assert (done.code, done.err) == (0, "")
@@ -103,7 +120,7 @@ async def test_help_is_on_standard_output_everywhere(run: Datmo, path: str, flag
         assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", done.out), name
 
 
-@pytest.mark.parametrize("group", ["session", "snapshot", "task", "log"])
+@pytest.mark.parametrize("group", ["session", "snapshot", "task", "log", "config", "environment"])
 async def test_the_page_of_a_group_says_in_whole_sentences_what_its_commands_do(run: Datmo, group: str) -> None:
     listed = " ".join((await run(group, "--help")).out.partition("Commands:")[2].split())
     for path, command in (await commands()).items():

@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 import datmo.aio
 from datmo.engine.entities import Task
 from datmo.runner.executors.docker import DockerExecutor
-from tests.api.processes import script
+from tests.api.processes import script, what_is_wrong
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_nothing_of_a_task_is_lost_with_its_supervisor(tmp_path: Path, bas
         for _ in range(KILLS):
             await killed(tmp_path, chance.uniform(0.05, 1.0 if executor == "process" else 2.5))
             rescuers = [script(RESCUE, cwd=tmp_path) for _ in range(2)]
-            assert [(await run_sync(each.communicate))[1] for each in rescuers] == ["", ""]
+            assert [what_is_wrong((await run_sync(each.communicate))[1]) for each in rescuers] == ["", ""]
             for task in await project.tasks.ls(filter="weights"):
                 await check(task)
             assert list((tmp_path / ".datmo" / "tasks").iterdir()) == []

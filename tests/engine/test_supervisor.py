@@ -124,8 +124,10 @@ async def test_an_unexpected_error_before_the_start_ends_the_task_and_goes_on(
 class Replacing(ProcessExecutor):
     """An executor whose record replaces what is not UTF-8, as a container's does."""
 
-    async def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
-        async with aclosing(super().output(handle, cursor, follow=follow)) as chunks:
+    async def output(
+        self, handle: Handle, cursor: int, *, follow: bool, mark: bytes = b""
+    ) -> AsyncGenerator[Chunk, None]:
+        async with aclosing(super().output(handle, cursor, follow=follow, mark=mark)) as chunks:
             async for chunk in chunks:
                 yield chunk._replace(exact=False)
 

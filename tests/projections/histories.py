@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from hypothesis import strategies as st
 
-from datmo.core import checkout, project, session, snapshot, task
+from datmo.core import environment, outbox, project, session, settings, snapshot, task
 from datmo.core.event import NewEvent
+from datmo.core.points import Columns
 
 PROJECT = "p" * 16
 DEFAULT = "d" * 16
@@ -49,6 +51,11 @@ def describe_project(number: int, values: dict[str, Any]) -> list[NewEvent]:
     return project.describe({"id": PROJECT, "name": "x", "description": "y"}, f"iris {number}", str(values))
 
 
+def change_setting(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    name = f"setting.{number % 3}"
+    return settings.set_to({}, name, [values]) if values else settings.unset({name: "docker"}, name)
+
+
 def initialize_again(_: int, __: dict[str, Any]) -> list[NewEvent]:
     return project.initialize("q" * 16, "e" * 16, "other", "")
 
@@ -82,6 +89,26 @@ def print_output(number: int, values: dict[str, Any]) -> list[NewEvent]:
 
 def printed(number: int, start: int) -> NewEvent:
     return task.output(entity("task", number), start, start + 6, b"\2\0\0\0\1x")
+
+
+def report(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    # As with output, only what begins at 0 fits, and once.
+    start = outbox.Cursor(7, 0 if values else number)
+    columns = Columns(array("q", [1, 2, number]), array("d", [1e9] * 3), array("d", [float("nan"), 0.5, number]))
+    artifacts = [outbox.Artifact("model.pt", "o" * 64, 9, 0o644)]
+    end = outbox.Cursor(7, start.offset + 90)
+    taken = outbox.Taken(start, end, {"loss": columns}, values, values, artifacts, number % 2, "no JSON object")
+    return outbox.take(entity("task", number), taken)
+
+
+def report_more(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    columns = Columns(array("q", [number]), array("d", [1e9]), array("d", [float("inf") if values else -1.0]))
+    taken = outbox.Taken(outbox.Cursor(7, 90), outbox.Cursor(7, 100), {"loss": columns, "new": columns}, {}, {})
+    return outbox.take(entity("task", number), taken)
+
+
+def replace_outbox(number: int, _: dict[str, Any]) -> list[NewEvent]:
+    return [outbox.replace(entity("task", number), outbox.Cursor(7, 90), outbox.Cursor(7 + number % 2, 0))]
 
 
 def limit_output(number: int, _: dict[str, Any]) -> list[NewEvent]:
@@ -131,21 +158,9 @@ def change_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
     return snapshot.delete(state) if number % 3 == 1 else snapshot.restore(state)
 
 
-def check_out_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
-    data = checkout.CheckedOut(
-        checkout=f"01900000-0000-7000-8000-00000000000{number}",
-        previous=entity("snapshot" + "z", number + 1) if values else None,
-        saved=bool(values),
-        branch="best" if number % 2 else None,
-        kept=["model.bin"] * (number % 3),
-        made=["out/model.bin"] * (number % 2),
-    )
-    return checkout.check_out(entity("snapshot" + "z", number), data)
-
-
 def capture(number: int, values: dict[str, Any]) -> list[NewEvent]:
     code = {"tree": "t" * 40, "base": None, "large": [["w.bin", "o" * 64, 9, 420]], "own_repository": True}
-    environment: dict[str, Any] = {
+    described: dict[str, Any] = {
         "kind": "dockerfile",
         "described": "Dockerfile, FROM python:3.11-slim",
         "definition": "Dockerfile",
@@ -157,7 +172,7 @@ def capture(number: int, values: dict[str, Any]) -> list[NewEvent]:
     }
     return [
         NewEvent(f"code/{entity('code', number)}", "code.captured", {**code, "notices": []}),
-        NewEvent(f"environment/{entity('environment', number)}", "environment.created", environment),
+        NewEvent(f"environment/{entity('environment', number)}", "environment.created", described),
         NewEvent(f"files/{entity('files', number)}", "files.stored", {"count": 3, "size": 4096}),
     ]
 
@@ -174,6 +189,20 @@ def build(number: int, values: dict[str, Any]) -> list[NewEvent]:
     ]
 
 
+def delete_environment(number: int, _: dict[str, Any]) -> list[NewEvent]:
+    return environment.delete({"id": entity("environment", number)}, ())
+
+
+def collect(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    return [
+        NewEvent(f"snapshot/{entity('snapshot' + 'z', number)}", "snapshot.collected", {}),
+        NewEvent(f"task/{entity('task', number)}", "task.collected", {}),
+        NewEvent(f"code/{entity('code', number)}", "code.collected", {}),
+        NewEvent(f"files/{entity('files', number)}", "files.collected", {}),
+        NewEvent("objects/store", "objects.collected", {"objects": number, "size": 1 << 40, "refs": len(values)}),
+    ]
+
+
 def own_events(number: int, values: dict[str, Any]) -> list[NewEvent]:
     """What somebody else's program appends to the log, and what no view folds."""
     return [
@@ -187,18 +216,23 @@ COMMANDS = (
     select_session,
     delete_session,
     describe_project,
+    change_setting,
     initialize_again,
     create_task,
     start_task,
     print_output,
+    report,
+    report_more,
+    replace_outbox,
     limit_output,
     ask_to_stop,
     end_task,
     create_snapshot,
     change_snapshot,
-    check_out_snapshot,
     capture,
     build,
+    delete_environment,
+    collect,
     own_events,
 )
 HISTORIES = st.lists(

@@ -56,8 +56,10 @@ class Tasks:
         return ended, text(chunks, STDOUT), text(chunks, STDERR)
 
 
-async def read(executor: DockerExecutor, handle: Handle, cursor: int = 0, *, follow: bool = False) -> list[Chunk]:
-    async with aclosing(executor.output(handle, cursor, follow=follow)) as chunks:
+async def read(
+    executor: DockerExecutor, handle: Handle, cursor: int = 0, *, follow: bool = False, mark: bytes = b""
+) -> list[Chunk]:
+    async with aclosing(executor.output(handle, cursor, follow=follow, mark=mark)) as chunks:
         return [chunk async for chunk in chunks]
 
 

@@ -24,6 +24,7 @@ class EngineProxy:
         self.url = f"unix://{socket}"
         self.allowance: int | None = None
         self.cuts = 0
+        self.answered = 0  # bytes
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -45,7 +46,7 @@ class EngineProxy:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, engine_writer, both, None))
-                group.create_task(self._pump(engine_reader, writer, both, self.allowance))
+                group.create_task(self._pump(engine_reader, writer, both, self.allowance, answers=True))
         finally:
             self._writers -= both
 
@@ -55,12 +56,15 @@ class EngineProxy:
         writer: asyncio.StreamWriter,
         both: set[asyncio.StreamWriter],
         allowance: int | None,
+        *,
+        answers: bool = False,
     ) -> None:
         left = None if allowance is None else allowance * (self.cuts + 1)
         try:
             while data := await reader.read(65536 if left is None else min(left, 65536)):
                 writer.write(data)
                 await writer.drain()
+                self.answered += len(data) if answers else 0
                 if left is not None and (left := left - len(data)) <= 0:
                     self.cuts += 1
                     break

@@ -35,6 +35,8 @@ def test_there_are_mounts_but_no_binds_and_no_new_privileges() -> None:
         ("/home", False),
         ("/task", False),
         ("/datmo/home", False),
+        ("/datmo/config.json", True),
+        ("/datmo/outbox", False),
         ("/data", None),
         ("/data/iris", True),
     ]

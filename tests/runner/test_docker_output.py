@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import aclosing
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,6 +20,7 @@ from tests.runner.conftest import read, text
 from tests.runner.engine_proxy import engine_proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from datmo.runner.executors.base import Chunk
@@ -43,21 +44,38 @@ def as_sent(records: list[tuple[int, bytes]]) -> bytes:
     return b"".join(struct.pack(">BxxxL", stream, len(data)) + data for stream, data in records)
 
 
+def in_rows(records: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Join what one stream got in a row."""
+    rows = groupby(records, key=lambda record: record[0])
+    return [(stream, b"".join(data for _, data in row)) for stream, row in rows]
+
+
+def count_lines(chunks: list[Chunk]) -> int:
+    return sum(text(chunks, stream).count(b"\n") for stream in (STDOUT, STDERR))
+
+
 @given(
     records=st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_size=20)), max_size=20),
     cursor=st.integers(0, 25),
     cuts=st.lists(st.integers(0, 600), max_size=5),
+    stamp=st.sampled_from([b"", b"2026-01-02T03:04:05.000000009Z ", b"2026-01-02T03:04:05.9+01:00 "]),
 )
 def test_records_are_framed_however_their_bytes_arrive(
-    records: list[tuple[int, bytes]], cursor: int, cuts: list[int]
+    records: list[tuple[int, bytes]], cursor: int, cuts: list[int], stamp: bytes
 ) -> None:
-    sent = as_sent(records)
+    sent = as_sent([(stream, stamp + data) for stream, data in records])
     bounds = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
-    reader = Records(cursor)
+    reader = Records(cursor, stamped=bool(stamp))
     frames = b"".join(reader.feed(sent[a:b]) for a, b in pairwise(bounds))
-    assert list(split_frames(frames)) == records[cursor:]
+    assert in_rows(split_frames(frames)) == in_rows(records[cursor:])
     assert reader.cursor == max(cursor, len(records))
     assert not reader.torn
+    assert reader.mark == (as_sent([(records[-1][0], stamp + records[-1][1])]) if records else b"")
+
+
+def test_a_record_without_the_time_that_was_asked_for_is_refused_not_cut() -> None:
+    with pytest.raises(RunnerError, match="no record with its time: b'hello"):
+        Records(0, stamped=True).feed(as_sent([(STDOUT, b"hello, this is long enough to hold a time\n")]))
 
 
 def test_the_engines_own_error_among_the_records_is_not_taken_for_output() -> None:
@@ -75,7 +93,21 @@ async def test_both_streams_are_exact_and_in_order_and_can_be_resumed_from_every
     assert max(len(chunk.frames) for chunk in chunks) < 4 * GATHER_BYTES
     for cursor in (0, 1, 1999, 3999, 4000):
         rest = await read(tasks.executor, handle, cursor)
-        assert sum(1 for chunk in rest for _ in split_frames(chunk.frames)) == 4000 - cursor
+        assert count_lines(rest) == 4000 - cursor
+
+
+async def test_what_is_known_to_its_last_record_is_not_sent_again(
+    tasks: Tasks, engine: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    handle = await tasks.python(BOTH)
+    await tasks.executor.wait(handle)
+    last = (await read(tasks.executor, handle))[-1]
+    async with engine_proxy(engine, socket_in(tmp_path_factory)) as proxy, DockerExecutor(proxy.url) as executor:
+        there = {**handle, "engine": proxy.url}
+        assert await read(executor, there, last.cursor, mark=last.mark) == []
+        assert proxy.answered < 10_000
+        known = await read(executor, there, 3000, mark=b"not the last record")
+    assert count_lines(known) == 1000
 
 
 async def test_reading_goes_on_from_every_cursor_without_loss_or_doubling(tasks: Tasks) -> None:

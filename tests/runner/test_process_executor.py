@@ -45,7 +45,7 @@ async def test_a_task_is_started_followed_and_removed(tasks: Tasks) -> None:
 
     for _ in range(2):
         await tasks.executor.remove(handle)
-    assert sorted(path.name for path in spec.folder.iterdir()) == ["code", "data", "files"]
+    assert sorted(path.name for path in spec.folder.iterdir()) == ["code", "config.json", "data", "files"]
     assert children() == before  # no zombie, nor any other child
 
 
@@ -130,6 +130,8 @@ def test_the_environment_is_the_callers_then_the_tasks_then_ours(tasks: Tasks) -
         "DATMO_TASK_ID": spec.task_id,
         "DATMO_TASK_DIR": str(spec.files),
         "DATMO_DATA_DIR": str(spec.folder / "data"),
+        "DATMO_CONFIG": str(spec.folder / "config.json"),
+        "DATMO_OUTBOX": str(spec.outbox),
     }
     assert child_environment(spec, {"PYTHONUNBUFFERED": ""})["PYTHONUNBUFFERED"] == ""
 
@@ -161,7 +163,7 @@ async def test_what_cannot_be_started_leaves_nothing_behind(
         await tasks.executor.start(spec)
 
     assert (failure.value.code, failure.value.message) == (code, message)
-    assert sorted(path.name for path in spec.folder.iterdir()) == ["code", "data", "files"]
+    assert sorted(path.name for path in spec.folder.iterdir()) == ["code", "config.json", "data", "files"]
     assert children() == before
 
 

@@ -1,4 +1,4 @@
-"""One trivial task in a container, against a bare aiodocker script (command line) and `docker run` (SDK)."""
+"""One trivial task: in a container, against a bare aiodocker script and `docker run`; as a process, against itself."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import anyio
 
 import datmo.aio
 from bench.frame import Case, Unavailable
+from bench.startup import EMPTY
 
 IMAGE = "python:3.11-slim"
 BARE = f"""
@@ -45,6 +46,23 @@ def cases(_: float) -> list[Case]:
             "docker run",
             "at most 100 ms more",
         ),
+        Case(
+            "`datmo task run true`, as a process",
+            "ms",
+            {
+                "ours": process_command,
+                "an empty asyncclick command": lambda _: _clock([sys.executable, "-c", EMPTY], None),
+            },
+            "an empty asyncclick command",
+            "≤ 2.5",
+        ),
+        Case(
+            "task by the SDK in an open project, as a process",
+            "ms",
+            {"ours": process_sdk, "the bare command": true},
+            "the bare command",
+            "at most 100 ms more",
+        ),
     ]
 
 
@@ -57,6 +75,27 @@ def command(folder: Path) -> float:
 def sdk(folder: Path) -> float:
     """Return the milliseconds of the third run in one open project."""
     return anyio.run(_built, folder)
+
+
+def empty(_: Path) -> float:
+    """Return the milliseconds of a command line that does nothing."""
+    return _clock([sys.executable, "-c", EMPTY], None)
+
+
+def true(_: Path) -> float:
+    """Return the milliseconds of the command itself."""
+    return _clock(["true"], None)
+
+
+def process_command(folder: Path) -> float:
+    """Return the milliseconds of the command line's second run."""
+    anyio.run(_run_thrice, folder)
+    return _clock([sys.executable, "-m", "datmo", "task", "run", "true"], folder)
+
+
+def process_sdk(folder: Path) -> float:
+    """Return the milliseconds of the third run in one open project."""
+    return anyio.run(_run_thrice, folder)
 
 
 def bare(_: Path) -> float:
@@ -74,6 +113,10 @@ async def _built(folder: Path) -> float:
         raise Unavailable("no docker program here")
     if not (folder / "Dockerfile").exists():
         (folder / "Dockerfile").write_text(f"FROM {IMAGE}\n", encoding="utf-8")
+    return await _run_thrice(folder)
+
+
+async def _run_thrice(folder: Path) -> float:
     async with datmo.aio.init(folder, name="bench") as project:
         await project.tasks.run("true")
         await project.tasks.run("true")

@@ -49,6 +49,11 @@ class Snapshot:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html import snapshot_html
+
+        return snapshot_html(self)
+
     def __str__(self) -> str:
         return (
             f"Snapshot {self.id}\n  session_id: {self.session_id}\n  message: {self.message}\n"

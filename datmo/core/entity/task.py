@@ -30,6 +30,8 @@ class Task:
         runs_on: the image or the interpreter.
         code_id, environment_id, file_collection_id: what it ran, in what, and the files that it left.
         name: given by the user, or None.
+        retry_of: the first attempt's id, where this is a further one.
+        rerun_of: the task that this one runs again, or None.
         notices: what the user should know about the run.
         unattended: whether it has not ended and nobody is there who would record its end, because whoever ran it was
             killed.
@@ -53,6 +55,8 @@ class Task:
     environment_id: str = ""
     file_collection_id: str | None = None
     name: str | None = None
+    retry_of: str | None = None
+    rerun_of: str | None = None
     notices: tuple[str, ...] = ()
     unattended: bool = False
 
@@ -73,6 +77,11 @@ class Task:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def _repr_html_(self) -> str:
+        from datmo.core.html import task_html
+
+        return task_html(self)
 
     def __str__(self) -> str:
         return f"Task {self.id}\n  session_id: {self.session_id}\n  command: {self.command}"

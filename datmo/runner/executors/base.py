@@ -6,10 +6,14 @@ that another process can ask about it after the one that started it has died.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from datmo.core.options import CODE_AT
+from datmo.errors import StartFailed
 
 __all__ = ["Chunk", "Ended", "Executor", "Handle", "PortMapping", "RunSpec"]
 
@@ -37,6 +41,7 @@ class RunSpec:
         files: the writable task folder: `/task` in a container, `DATMO_TASK_DIR` everywhere.
         data: names under the data folder and the paths they show; in a container read-only, `/data/<name>`.
         variables: environment variables beside those that the executor sets itself.
+        parameters: what the task is told in the JSON file that `DATMO_CONFIG` names.
         image: the image's name or id; containers only.
         binaries: folders put in front of PATH (a virtual environment's `bin`); processes only.
         ports: port mappings.
@@ -46,7 +51,10 @@ class RunSpec:
         network: the engine's network mode, or None for its default.
         user: `me`, `image` or `root`; containers only.
         code_at: where the code is mounted, for images that need their own `/home`; containers only.
+        workdir: the folder in the code where the command starts; empty for the code itself.
         output_limit: bytes of output that are recorded; what comes after is drained and dropped.
+        library: the folder that goes last on the task's PYTHONPATH (`datmo.runner.library`), or None.
+        python_path: what the image says that PYTHONPATH is; containers only.
     """
 
     task_id: str
@@ -56,6 +64,7 @@ class RunSpec:
     files: Path
     data: Mapping[str, Path] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     image: str | None = None
     binaries: tuple[Path, ...] = ()
     ports: tuple[PortMapping, ...] = ()
@@ -64,8 +73,31 @@ class RunSpec:
     cpus: float | None = None
     network: str | None = None
     user: str = "me"
-    code_at: str = "/home"
+    code_at: str = CODE_AT
+    workdir: str = ""
     output_limit: int = 1 << 30
+    library: Path | None = None
+    python_path: str = ""
+
+    @property
+    def outbox(self) -> Path:
+        """The file that takes what the task says of itself: `DATMO_OUTBOX`."""
+        return self.folder / "outbox"
+
+    @property
+    def config(self) -> Path:
+        """The file that tells the task its parameters."""
+        return self.folder / "config.json"
+
+    def lay_out(self) -> None:
+        """Write what the task is told, and see to it that the folder is there in which its command starts. Blocks.
+
+        Raises:
+            StartFailed: the code has no such folder.
+        """
+        self.config.write_text(json.dumps(self.parameters), "ascii")
+        if self.workdir and not (self.code / self.workdir).is_dir():
+            raise StartFailed(f"the code has no folder {self.workdir!r} in which the command could start")
 
 
 class Chunk(NamedTuple):
@@ -74,12 +106,13 @@ class Chunk(NamedTuple):
     `frames` are whole frames (`datmo.core.frames`); `cursor` is where the next reading goes on: a count of
     records for a container, an offset in the keeper's file for a process. `exact` is False where the bytes
     may not be those that were written: an engine's record replaces what is not UTF-8, and cuts lines at 16 kB
-    even in the middle of a character.
+    even in the middle of a character. `mark`, where there is one, tells the executor what it gave last.
     """
 
     frames: bytes
     cursor: int
     exact: bool = True
+    mark: bytes = b""
 
 
 class Ended(NamedTuple):
@@ -115,10 +148,10 @@ class Executor(Protocol):
         """Return the handle of a task that was started by someone who died before recording it, or None."""
         ...
 
-    def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+    def output(self, handle: Handle, cursor: int, *, follow: bool, mark: bytes = b"") -> AsyncGenerator[Chunk, None]:
         """Yield the output from `cursor` on, in order, in bounded chunks; with `follow` until the task ends.
 
-        The caller always reads once more without `follow` after `wait` has returned.
+        The caller always reads once more without `follow` after `wait` has returned, giving the last chunk's mark.
         """
         ...
 

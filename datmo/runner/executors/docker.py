@@ -88,8 +88,7 @@ class DockerExecutor:
             InvalidArgument: a value cannot be used.
         """
         config = container_config(spec)
-        if spec.user == "me":
-            await to_thread.run_sync(lambda: home_folder(spec).mkdir(parents=True, exist_ok=True))
+        await to_thread.run_sync(_make_ready, spec)
         container = await self._run(config, spec, container_name(spec.task_id))
         return {"container": container, "engine": self.url}
 
@@ -130,7 +129,9 @@ class DockerExecutor:
             for each in found
         ]
 
-    async def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+    async def output(
+        self, handle: Handle, cursor: int, *, follow: bool, mark: bytes = b""
+    ) -> AsyncGenerator[Chunk, None]:
         """Yield the output from record `cursor` on; with `follow`, until the container has ended.
 
         A connection that breaks is made again, for as long as that takes. Of a container that is gone there
@@ -140,10 +141,10 @@ class DockerExecutor:
         patience = Patience(self._outages)
         while True:
             try:
-                async with aclosing(read_output(self._engine, container, cursor, follow=follow)) as chunks:
+                async with aclosing(read_output(self._engine, container, cursor, follow=follow, mark=mark)) as chunks:
                     async for chunk in chunks:
                         patience.over()
-                        cursor = chunk.cursor
+                        cursor, mark = chunk.cursor, chunk.mark
                         yield chunk
                 patience.over()
                 return
@@ -275,6 +276,16 @@ class DockerExecutor:
             await self._delete(container)
         except RunnerError as error:
             self._notice(f"the container {container.id[:12]} may be left behind: {error}")
+
+
+def _make_ready(spec: RunSpec) -> None:
+    """Make what is mounted: what the task is told, its outbox, and a home where the image has none for its user."""
+    spec.lay_out()
+    spec.outbox.touch()
+    if spec.user == "me":
+        home_folder(spec).mkdir(parents=True, exist_ok=True)
+    else:
+        spec.outbox.chmod(0o666)  # whoever the image's user is
 
 
 def _has_foreign(spec: RunSpec) -> bool:

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datmo.errors import InvalidArgument, StartFailed
 from datmo.runner.executors.base import Ended, RunSpec
+from datmo.runner.library import add_to_path
 
 __all__ = [
     "TASK_LABEL",
@@ -29,6 +30,9 @@ TASK_LABEL = "datmo.task"
 _TASK = "/task"
 _DATA = "/data"
 _HOME = "/datmo/home"
+_CONFIG = "/datmo/config.json"
+_OUTBOX = "/datmo/outbox"
+_LIBRARY = "/datmo/python"
 _SIGTERM, _SIGKILL = 143, 137
 
 # The record is the one source of the output: never rotated, never removed by the engine itself.
@@ -61,7 +65,7 @@ def container_config(spec: RunSpec) -> dict[str, Any]:
         raise InvalidArgument("a container needs an image")
     config: dict[str, Any] = {
         "Image": spec.image,
-        "WorkingDir": spec.code_at,
+        "WorkingDir": str(PurePosixPath(spec.code_at, spec.workdir)),
         "Env": [f"{name}={value}" for name, value in _variables(spec).items()],
         "Labels": {TASK_LABEL: spec.task_id},
         "ExposedPorts": {f"{port.container}/tcp": {} for port in spec.ports},
@@ -102,12 +106,17 @@ def _variables(spec: RunSpec) -> dict[str, str]:
         "DATMO_TASK_ID": spec.task_id,
         "DATMO_TASK_DIR": _TASK,
         "DATMO_DATA_DIR": _DATA,
+        "DATMO_CONFIG": _CONFIG,
+        "DATMO_OUTBOX": _OUTBOX,
         "PYTHONUNBUFFERED": "1",
     }
     if spec.user == "me":
         # The caller's number has no entry in the image's passwd: programs that ask for its name would fail.
         own |= {"HOME": _HOME, "USER": "datmo", "LOGNAME": "datmo"}
-    return own | dict(spec.variables)
+    variables = own | dict(spec.variables)
+    if spec.library is not None:
+        variables["PYTHONPATH"] = add_to_path(variables.get("PYTHONPATH", spec.python_path), _LIBRARY)
+    return variables
 
 
 def _user(user: str) -> str | None:
@@ -141,6 +150,10 @@ def _host_config(spec: RunSpec) -> dict[str, Any]:
 def _mounts(spec: RunSpec) -> list[dict[str, Any]]:
     """Mounts only: a Bind would create a source that is missing, on whatever machine the engine is."""
     mounts = [_bind(path, target) for target, path in task_folders(spec).items()]
+    mounts.append(_bind(spec.config, _CONFIG, read_only=True))
+    mounts.append(_bind(spec.outbox, _OUTBOX))
+    if spec.library is not None:
+        mounts.append(_bind(spec.library, _LIBRARY, read_only=True))
     # Always there, even empty; the data's own mount points are made in it.
     mounts.append({"Type": "tmpfs", "Target": _DATA, "TmpfsOptions": {"Mode": 0o555}})
     mounts += [_bind(path, f"{_DATA}/{name}", read_only=True) for name, path in sorted(spec.data.items())]

@@ -71,7 +71,8 @@ class ProcessExecutor:
         except BaseException:
             _remove(spec.folder)
             raise
-        return _handle(keeper, folder) | {"child": child}
+        devices = {"devices": spec.gpus.removeprefix("device=").split(",")} if spec.gpus else {}
+        return _handle(keeper, folder) | {"child": child} | devices
 
     async def find(self, task_id: str, folder: Path) -> Handle | None:
         """Return the handle of a task that was started by someone who died before recording it, or None.
@@ -81,7 +82,14 @@ class ProcessExecutor:
         keeper = await _in_thread(_read_json, folder / "keeper")
         return None if keeper is None else _handle(Witness(**keeper), folder.relative_to(self._tasks))
 
-    async def output(self, handle: Handle, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+    async def output(
+        self,
+        handle: Handle,
+        cursor: int,
+        *,
+        follow: bool,
+        mark: bytes = b"",  # its cursor says it all
+    ) -> AsyncGenerator[Chunk, None]:
         """Yield the output from byte `cursor` of the keeper's file on; with `follow` until the task ends."""
         path = self._folder(handle) / "output"
         watch = await _in_thread(Watch, _keeper(handle)) if follow else None

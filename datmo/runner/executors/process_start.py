@@ -14,9 +14,11 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
+from datmo.core.options import CODE_AT
 from datmo.errors import InvalidArgument, StartFailed
 from datmo.runner import keeper as keeper_module
 from datmo.runner.executors.base import RunSpec
+from datmo.runner.library import add_to_path
 from datmo.runner.witness import Witness, witness
 
 __all__ = ["child_environment", "launch", "prepare", "refuse"]
@@ -38,6 +40,7 @@ def refuse(spec: RunSpec) -> None:
         "CPU limit": spec.cpus,
         "network": spec.network,
         "user": None if spec.user == "me" else spec.user,
+        "place for the code": None if spec.code_at == CODE_AT else spec.code_at,
     }
     for option, value in options.items():
         if value is not None:
@@ -68,7 +71,11 @@ def child_environment(spec: RunSpec, inherited: Mapping[str, str]) -> dict[str, 
         "DATMO_TASK_ID": spec.task_id,
         "DATMO_TASK_DIR": str(spec.files.absolute()),
         "DATMO_DATA_DIR": str((spec.folder / "data").absolute()),
+        "DATMO_CONFIG": str(spec.config.absolute()),
+        "DATMO_OUTBOX": str(spec.outbox.absolute()),
     }
+    if spec.library is not None:
+        environment["PYTHONPATH"] = add_to_path(environment.get("PYTHONPATH", ""), str(spec.library.absolute()))
     if spec.binaries:
         folders = [str(folder.absolute()) for folder in spec.binaries]
         environment["PATH"] = os.pathsep.join([*folders, environment.get("PATH", os.defpath)])
@@ -141,6 +148,7 @@ def prepare(spec: RunSpec) -> None:
         (data / name).symlink_to(path.absolute())
     if not spec.code.is_dir():
         raise StartFailed(f"the task's working folder {str(spec.code)!r} is missing")
+    spec.lay_out()
 
 
 @cache
@@ -168,7 +176,7 @@ def _settings(spec: RunSpec) -> bytes:
     environment = child_environment(spec, os.environ)
     settings: dict[str, Any] = {  # `keeper.Settings`
         "folder": os.fsencode(spec.folder.absolute()),
-        "code": os.fsencode(spec.code.absolute()),
+        "code": os.fsencode((spec.code / spec.workdir).absolute()),
         "argv": [os.fsencode(word) for word in spec.argv],
         "environment": {os.fsencode(name): os.fsencode(value) for name, value in environment.items()},
         "output_limit": spec.output_limit,

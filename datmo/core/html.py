@@ -1,0 +1,245 @@
+"""Snapshots, tasks, lists and differences as HTML, for notebooks.
+
+Plain tables in the notebook's own style and colours, with small charts drawn as SVG in the colour of the text: they
+look right on a dark page, need no script, and survive in an exported notebook.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from datmo.core.differences import Difference, FileChange, TextChange, ValueChange
+
+__all__ = ["difference_html", "list_html", "snapshot_html", "sparkline", "task_html"]
+
+_LONGEST = 200
+"""Characters of the longest value that is shown; the rest stands in its tooltip."""
+
+_MOST_PATCH = 20_000
+_MOST_COLUMNS = 8
+_BAR, _CHART_WIDTH, _CHART_HEIGHT = 60, 120, 24
+
+
+def snapshot_html(snapshot: Any) -> str:
+    """Return one snapshot, of either API."""
+    rows = [
+        ("message", _text(snapshot.message)),
+        ("label", _text(snapshot.label)),
+        ("created", _time(snapshot.created_at)),
+        ("task", _code(snapshot.task_id)),
+        ("code", _code(snapshot.code_id)),
+        ("environment", _code(snapshot.environment_id)),
+        ("files", _code(snapshot.file_collection_id)),
+        ("config", _mapping(snapshot.config)),
+        ("stats", _mapping(snapshot.stats)),
+    ]
+    return _card(f"Snapshot {_code(snapshot.id)}", rows)
+
+
+def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None) -> str:
+    """Return one task, of either API.
+
+    Parameters:
+        task: the task.
+        series: the values of its metrics, in order, to be drawn.
+    """
+    status = _text(task.status) + (f" ({_text(task.reason)})" if task.reason else "")
+    rows = [
+        ("name", _text(task.name)),
+        ("command", f"<code>{_text(task.command)}</code>"),
+        ("status", status),
+        ("created", _time(task.created_at)),
+        ("took", "" if task.duration is None else f"{task.duration:.3g} s"),
+        ("config", _mapping(task.config)),
+        ("results", _mapping(task.results)),
+        ("metrics", _charts(series or {})),
+    ]
+    return _card(f"Task {_code(task.id)}", rows)
+
+
+def list_html(entities: Sequence[Any]) -> str:
+    """Return snapshots or tasks as a table, one column for each number that they have, with bars to compare."""
+    if not entities:
+        return "<em>none</em>"
+    of_tasks = hasattr(entities[0], "command")
+    words = ("status", "command") if of_tasks else ("label", "message")
+    values = [each.results if of_tasks else each.stats for each in entities]
+    numbers = _number_columns(values)
+    head = ["id", "created", *words, "config", *numbers]
+    bounds = {key: _bounds(_numeric(row.get(key)) for row in values) for key in numbers}
+    body = [
+        [
+            _code(each.id[:8], title=each.id),
+            _time(each.created_at),
+            *(_text(getattr(each, word)) for word in words),
+            _inline(each.config),
+            *(_bar(row.get(key), bounds[key]) for key in numbers),
+        ]
+        for each, row in zip(entities, values, strict=True)
+    ]
+    return _table(head, body)
+
+
+def difference_html(difference: Difference) -> str:
+    """Return what differs between two snapshots."""
+    parts = [
+        _value_changes("config", difference.config),
+        _value_changes("stats", difference.stats),
+        _value_changes("packages", difference.packages),
+        _file_changes(difference.files),
+        _text_changes("environment", difference.definitions),
+        _text_changes("code", difference.code),
+    ]
+    return "".join(parts) or "<em>no difference</em>"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Return a line chart of some values in order; what is not finite is a gap."""
+    low, high = _bounds(value if math.isfinite(value) else None for value in values)
+    if low is None or high is None:
+        return ""
+    step = _CHART_WIDTH / max(len(values) - 1, 1)
+    span = (high - low) or 1.0
+    runs: list[list[str]] = [[]]
+    for number, value in enumerate(values):
+        if math.isfinite(value):
+            y = _CHART_HEIGHT - 2 - (value - low) / span * (_CHART_HEIGHT - 4)
+            runs[-1].append(f"{number * step:.1f},{y:.1f}")
+        elif runs[-1]:
+            runs.append([])
+    lines = "".join(f'<polyline points="{" ".join(_drawn(run))}"/>' for run in runs if run)
+    return (
+        f'<svg width="{_CHART_WIDTH}" height="{_CHART_HEIGHT}" fill="none" stroke="currentColor" '
+        f'style="vertical-align:middle">{lines}</svg>'
+    )
+
+
+def _drawn(run: list[str]) -> list[str]:
+    # A line of one point draws nothing; back to the same point with round ends it would be a dot, so a short dash.
+    if len(run) > 1:
+        return run
+    x, _, y = run[0].partition(",")
+    return [run[0], f"{float(x) + 1:.1f},{y}"]
+
+
+def _charts(series: Mapping[str, Sequence[float]]) -> str:
+    return "<br>".join(
+        f"{_text(name)} {sparkline(values)} {_number(values[-1])}" for name, values in series.items() if len(values)
+    )
+
+
+def _value_changes(title: str, changes: Iterable[ValueChange]) -> str:
+    rows = [
+        [
+            _text(each.key),
+            _text(_plain(each.before)),
+            _text(_plain(each.after)),
+            "" if each.delta is None else f"{each.delta:+.6g}",
+        ]
+        for each in changes
+    ]
+    return _section(title, ["", "before", "after", "change"], rows)
+
+
+def _file_changes(changes: Iterable[FileChange]) -> str:
+    rows = [[_text(each.path), each.kind, _size(each.size_before), _size(each.size_after)] for each in changes]
+    return _section("files", ["", "", "before", "after"], rows)
+
+
+def _text_changes(title: str, changes: Iterable[TextChange]) -> str:
+    parts = []
+    for each in changes:
+        counted = "" if each.added is None else f" +{each.added} -{each.removed}"
+        head = f"<summary>{_text(each.path)} {each.kind}{counted}</summary>"
+        cut = "" if len(each.patch) <= _MOST_PATCH else "\n… the rest is cut"
+        parts.append(f"<details>{head}<pre>{_escaped(each.patch[:_MOST_PATCH])}{cut}</pre></details>")
+    return f"<strong>{title}</strong>{''.join(parts)}" if parts else ""
+
+
+def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return f"<strong>{title}</strong>{_table(head, rows)}" if rows else ""
+
+
+def _card(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    return f"<strong>{title}</strong>{_table((), [[f'<em>{name}</em>', value] for name, value in rows if value])}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cell = ' style="text-align:left;vertical-align:top"'
+    names = "".join(f"<th{cell}>{escape(name)}</th>" for name in head)
+    lines = "".join(f"<tr>{''.join(f'<td{cell}>{value}</td>' for value in row)}</tr>" for row in rows)
+    return f"<table>{f'<thead><tr>{names}</tr></thead>' if head else ''}<tbody>{lines}</tbody></table>"
+
+
+def _number_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    names = dict.fromkeys(key for row in rows for key, value in row.items() if _numeric(value) is not None)
+    return list(names)[:_MOST_COLUMNS]
+
+
+def _numeric(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _bounds(values: Iterable[float | None]) -> tuple[float | None, float | None]:
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if known else (None, None)
+
+
+def _bar(value: Any, bounds: tuple[float | None, float | None]) -> str:
+    """Return a number with a bar as long as its share of the largest; one that is none is shown as it is."""
+    number, (low, high) = _numeric(value), bounds
+    if number is None or low is None or high is None:
+        return "" if value is None else _text(_plain(value))
+    start = min(low, 0.0)
+    share = (number - start) / ((max(high, 0.0) - start) or 1.0)
+    drawn = f'<rect width="{share * _BAR:.1f}" height="6" fill="currentColor" opacity="0.4"/>'
+    return f'{_number(number)}<br><svg width="{_BAR}" height="6">{drawn}</svg>'
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _plain(value: Any) -> str:
+    return _number(value) if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _inline(values: Mapping[str, Any]) -> str:
+    return _text(", ".join(f"{key} {_plain(value)}" for key, value in values.items()))
+
+
+def _mapping(values: Mapping[str, Any]) -> str:
+    return "<br>".join(f"<em>{_text(key)}</em> {_text(_plain(value))}" for key, value in values.items())
+
+
+def _text(value: str | None) -> str:
+    text = value or ""
+    if len(text) <= _LONGEST:
+        return _escaped(text)
+    return f'<span title="{_escaped(text)}">{_escaped(text[:_LONGEST])}…</span>'
+
+
+def _escaped(text: str) -> str:
+    return escape(text.encode("utf-8", "backslashreplace").decode())  # a path need be no valid text
+
+
+def _code(value: str | None, title: str = "") -> str:
+    return f'<code title="{_escaped(title)}">{_escaped(value)}</code>' if value else ""
+
+
+def _time(moment: datetime) -> str:
+    return f'<span title="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M}</span>'
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size:,} B"

@@ -1,0 +1,107 @@
+"""`project.gc`: removing what nobody needs, safe beside whoever stores something and after a kill at any moment.
+
+1. The store is held alone: those who store wait, and what they stored and have not named yet is named first.
+2. What is needed is read from the views, and from the lists of the files that are needed.
+3. Events say what is given up; from then on nothing can name it again without storing it again.
+4. Objects, refs and payloads go. A kill in between leaves garbage for the next time, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from datmo.core.collecting import Collection, announce, conclude
+from datmo.engine.workspace import Workspace, command
+from datmo.errors import DatmoError, ProjectBusy, Refused
+from datmo.projections.needs import Needs, needs
+
+if TYPE_CHECKING:
+    from datmo.capture.code import CodeGarbage
+    from datmo.objects.collect import Garbage
+
+__all__ = ["collect_garbage"]
+
+_PATIENCE = 60.0
+_AGAIN = 0.05
+
+
+async def collect_garbage(workspace: Workspace, *, dry_run: bool) -> Collection:
+    """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""
+    if dry_run:
+        found = await workspace.query(needs)
+        code = await workspace.in_thread(lambda: workspace.code.garbage(found.code))
+        return _collection(found, await workspace.in_thread(lambda: _garbage(workspace, found)), code, dry_run=True)
+    async with _alone(workspace):
+        found = await workspace.query(needs)
+        garbage = await workspace.in_thread(lambda: _garbage(workspace, found))
+        planned = await workspace.in_thread(lambda: workspace.code.garbage(found.code))
+        if _collection(found, garbage, planned, dry_run=False).empty:
+            await workspace.in_thread(workspace.store.sweep)
+            return _collection(found, garbage, planned, dry_run=False)
+        with command():
+            if events := announce(found.unneeded):
+                await workspace.log.append(*events)
+            garbage = await workspace.in_thread(lambda: workspace.store.collect(garbage))
+            code = await workspace.in_thread(lambda: workspace.code.collect(found.code))
+            positions = [position for each in found.unneeded.payloads.values() for position in each]
+            if positions:
+                await workspace.log.erase(positions)
+            collection = _collection(found, garbage, code, dry_run=False)
+            await workspace.log.append(*conclude(collection))
+        return collection
+
+
+@asynccontextmanager
+async def _alone(workspace: Workspace) -> AsyncIterator[None]:
+    """Hold the store alone, as soon as nobody stores anything.
+
+    Raises:
+        ProjectBusy: somebody still does after a minute.
+    """
+    hold = await workspace.in_thread(lambda: workspace.store.hold())  # noqa: PLW0108  # on the loop it would import the store
+    try:
+        with anyio.move_on_after(_PATIENCE) as patience:
+            while not await anyio.to_thread.run_sync(hold.try_alone):  # noqa: ASYNC110  # others let go without a word
+                await anyio.sleep(_AGAIN)
+        if patience.cancelled_caught:
+            raise ProjectBusy("something is being captured or collected just now", hint="try again when that is done")
+        yield
+    finally:
+        hold.release()
+
+
+def _garbage(workspace: Workspace, found: Needs) -> Garbage:
+    from datmo.capture.manifest import Manifest
+
+    objects = {*found.objects, *found.files}
+    for collection_id in found.files:
+        try:
+            entries = Manifest.from_bytes(workspace.store.read(collection_id)).entries
+        except DatmoError as error:
+            raise Refused(
+                f"the list of the files {collection_id[:12]} cannot be read, so what is needed is not known: {error}",
+                hint="`datmo snapshot verify --all` names the snapshots; delete them, or bring the store back",
+            ) from error
+        objects.update(entry.object for entry in entries)
+    return workspace.store.garbage(objects)
+
+
+def _collection(found: Needs, garbage: Garbage, code: CodeGarbage, *, dry_run: bool) -> Collection:
+    return Collection(
+        snapshots=len(found.unneeded.snapshots),
+        tasks=len(found.unneeded.tasks),
+        files=len(found.unneeded.files),
+        objects=garbage.objects,
+        refs=code.refs,
+        payloads=sum(len(each) for each in found.unneeded.payloads.values()),
+        size=garbage.size + code.size,
+        payload_size=found.payload_size,
+        kept=garbage.kept,
+        problems=garbage.problems,
+        dry_run=dry_run,
+    )

@@ -1,0 +1,48 @@
+"""The view of what tasks said of themselves: how far their outboxes were taken, and the last of each metric."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from datmo.core import outbox
+from datmo.projections.projection import Projection
+
+__all__ = ["METRICS", "artifacts", "of_task", "payloads"]
+
+METRICS = Projection(
+    table="task_metrics",
+    version=1,
+    columns={
+        "id": "TEXT",
+        "inode": "INTEGER",
+        "cursor": "INTEGER",
+        "bad": "INTEGER",
+        "why": "TEXT",
+        "series": "JSON",
+        "artifacts": "JSON",
+    },
+    types=(*outbox.TAKEN, "task.outbox_replaced"),
+    fold=outbox.evolve,
+)
+
+
+def of_task(connection: sqlite3.Connection, task_id: str) -> dict[str, outbox.Summary]:
+    """Return what is known of each of a task's metrics, by their names."""
+    row = METRICS.load(connection, task_id)
+    return {} if row is None else row["series"]
+
+
+def artifacts(connection: sqlite3.Connection, task_id: str) -> list[outbox.Artifact]:
+    """Return the files that a task wanted to be kept, as they were stored while it ran."""
+    row = METRICS.load(connection, task_id)
+    return [] if row is None else [outbox.Artifact(path, *stored) for path, stored in row["artifacts"].items()]
+
+
+def payloads(connection: sqlite3.Connection, task_id: str) -> list[bytes]:
+    """Return the payloads of a task's metrics, in order; those that were erased are left out."""
+    rows = connection.execute(
+        "SELECT bytes FROM event JOIN payload USING (position)"
+        " WHERE stream = ? AND type = 'task.metrics' ORDER BY version",
+        (f"task/{task_id}",),
+    )
+    return [bytes(found) for (found,) in rows]

@@ -1,0 +1,198 @@
+"""Collecting garbage: deleted snapshots and tasks go for good, and all else stays as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datmo.errors import DatmoError, EntityNotFound, Refused
+from tests.api.conftest import Git
+from tests.api.face import Face, contents
+
+pytestmark = pytest.mark.anyio
+
+LARGE = 2_000_000
+
+
+def on_disk(home: Path) -> int:
+    folders = [home / ".datmo" / "objects" / name for name in ("packs", "large")] + [
+        home / ".datmo" / "code.git" / "objects"
+    ]
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+async def types(project: Any, after: int) -> list[str]:
+    return [event.type async for event in project.log.read(after=after)]
+
+
+@pytest.fixture
+async def two(project: Any, home: Path, tmp_path: Path) -> list[Any]:
+    """Two snapshots with code, and files that they partly share."""
+    made = []
+    for number, name in enumerate(("first", "second")):
+        (home / "train.py").write_text(f"print({number})\n")
+        (tmp_path / "shared.bin").write_bytes(b"s" * LARGE)
+        (tmp_path / f"{name}.bin").write_bytes(name.encode() * LARGE)
+        (tmp_path / f"{name}.txt").write_text(name)
+        paths = [tmp_path / each for each in ("shared.bin", f"{name}.bin", f"{name}.txt")]
+        made.append(await project.snapshots.create(name, filepaths=paths))
+    return made
+
+
+async def test_without_garbage_nothing_happens(project: Any, two: list[Any]) -> None:
+    head, _ = await project.log.head()
+    done = await project.gc()
+    assert done.empty
+    assert await types(project, head) == []
+
+
+async def test_what_only_a_deleted_snapshot_needed_goes(
+    face: Face, project: Any, home: Path, git: Git, two: list[Any]
+) -> None:
+    first, second = two
+    before = await contents(face, second)
+    await project.snapshots.delete(first.id)
+    head, _ = await project.log.head()
+    disk = on_disk(home)
+
+    planned = await project.gc(dry_run=True)
+    assert (planned.dry_run, planned.snapshots, planned.files, planned.refs) == (True, 1, 1, 1)
+    assert planned.size >= 5 * LARGE
+    assert (await project.log.head())[0] == head
+    assert on_disk(home) == disk
+
+    done = await project.gc()
+    assert done == planned._replace(dry_run=False)
+    assert disk - on_disk(home) == done.size
+    assert await types(project, head) == [
+        "snapshot.collected",
+        "code.collected",
+        "files.collected",
+        "objects.collected",
+    ]
+    assert await contents(face, second) == before
+    assert (await project.snapshots.verify()).ok
+    assert f"code/{first.code_id}" not in git("for-each-ref")
+    assert f"code/{second.code_id}" in git("for-each-ref")
+    assert (await project.log.verify()).ok
+    assert (await project.log.replay()).different == ()
+    assert (await project.gc()).empty
+
+
+async def test_what_was_collected_can_be_neither_restored_nor_named(project: Any, two: list[Any]) -> None:
+    first, second = two
+    await project.snapshots.delete(first.id)
+    await project.gc()
+    with pytest.raises(EntityNotFound):
+        await project.snapshots.undelete(first.id)
+    assert await project.snapshots.ls(deleted=True) == []
+    with pytest.raises(EntityNotFound, match="file collection"):
+        await project.snapshots.create("x", file_collection_id=first.file_collection_id)
+    await project.snapshots.create("x", file_collection_id=second.file_collection_id)
+
+
+async def test_the_same_content_can_be_captured_again(project: Any, home: Path, tmp_path: Path, two: list[Any]) -> None:
+    first, _ = two
+    for each in two:
+        await project.snapshots.delete(each.id)
+    await project.gc()
+    (home / "train.py").write_text("print(0)\n")
+    paths = [tmp_path / each for each in ("shared.bin", "first.bin", "first.txt")]
+    again = await project.snapshots.create("again", filepaths=paths)
+    assert (again.code_id, again.file_collection_id) == (first.code_id, first.file_collection_id)
+    assert (await project.snapshots.verify()).ok
+    await project.snapshots.create("and by name", file_collection_id=first.file_collection_id)
+    assert (await project.gc()).snapshots == 0
+    assert (await project.snapshots.verify()).ok
+
+
+async def test_a_deleted_snapshot_that_was_restored_in_time_stays(project: Any, two: list[Any]) -> None:
+    await project.snapshots.delete(two[0].id)
+    await project.snapshots.undelete(two[0].id)
+    assert (await project.gc()).empty
+    assert (await project.snapshots.verify()).snapshots == 2
+
+
+async def test_tasks_of_a_deleted_session_lose_their_output(face: Face, project: Any) -> None:
+    kept = await project.tasks.run(["python", "-c", "print('kept: 1')"])
+    await project.sessions.create("sweep")
+    gone = await project.tasks.run(["python", "-c", "print('gone: 1'); open('big.bin', 'wb').write(b'x' * 2_000_000)"])
+    snapshot = await project.snapshots.create("of it", task_id=gone.id)
+    await project.sessions.delete("sweep")
+    done = await project.gc()
+    assert (done.snapshots, done.tasks) == (1, 1)
+    assert done.payloads > 0
+    assert done.size > 1_900_000
+    report = await project.log.verify()
+    assert (report.ok, report.erased) == (True, done.payloads)
+    assert await face.logs(await project.tasks.get(kept.id)) == "kept: 1\n"
+    assert set(await contents(face, await project.tasks.get(kept.id))) == {"task.log"}
+    for room, each in ((project.tasks, gone), (project.snapshots, snapshot)):
+        with pytest.raises(EntityNotFound):
+            await room.get(each.id)
+    assert (await project.log.replay()).different == ()
+    assert (await project.gc()).empty
+
+
+async def test_a_snapshot_keeps_what_its_deleted_task_left(face: Face, project: Any) -> None:
+    await project.sessions.create("sweep")
+    task = await project.tasks.run(["python", "-c", "open('model.bin', 'w').write('m')"])
+    await project.sessions.select("default")
+    snapshot = await project.snapshots.create("best", task_id=task.id, session_id="default")
+    await project.sessions.delete("sweep")
+    assert (await project.gc()).tasks == 1
+    assert (await contents(face, snapshot))["model.bin"] == b"m"
+    assert (await project.snapshots.verify()).ok
+
+
+async def test_where_it_is_not_known_what_is_needed_nothing_goes(project: Any, home: Path, two: list[Any]) -> None:
+    await project.snapshots.delete(two[0].id)
+    for pack in (home / ".datmo" / "objects" / "packs").iterdir():
+        pack.chmod(0o644)
+        pack.write_bytes(pack.read_bytes().replace(b"datmo files 1", b"datmo files 2"))
+    disk = on_disk(home)
+    with pytest.raises(Refused, match="cannot be read"):
+        await project.gc()
+    assert on_disk(home) == disk
+    assert [each.id for each in await project.snapshots.ls(deleted=True)] == [two[0].id]
+
+
+async def test_without_git_the_code_gives_its_room_back_too(face: Face, tmp_path: Path) -> None:
+    home = tmp_path / "plain"
+    home.mkdir()
+    async with face.init(home) as project:
+        made = []
+        for number in range(3):
+            (home / "train.py").write_text(f"{number}\n" * 200_000)
+            (home / f"only{number}.py").write_bytes(bytes(number * 7 + each % 251 for each in range(200)) * 9)
+            made.append(await project.snapshots.create(f"{number}"))
+        for each in made[:2]:
+            await project.snapshots.delete(each.id)
+        disk = on_disk(home)
+        done = await project.gc()
+        assert done.refs == 2
+        assert disk - on_disk(home) == done.size > 0
+        assert (await project.snapshots.verify()).ok
+        assert (await project.log.verify()).ok
+        assert (await project.gc()).empty
+        (home / "train.py").write_text("0\n" * 200_000)
+        await project.snapshots.create("again")
+        assert (await project.snapshots.verify()).ok
+
+
+async def test_what_is_being_captured_is_waited_for(project: Any, two: list[Any]) -> None:
+    from datmo.engine import collecting
+    from datmo.objects.hold import Hold
+
+    await project.snapshots.delete(two[0].id)
+    hold = Hold(project.home / ".datmo" / "objects" / "hold.lock")
+    hold.share()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collecting, "_PATIENCE", 0.2)
+        with pytest.raises(DatmoError, match="being captured"):
+            await project.gc()
+    assert [each.id for each in await project.snapshots.ls(deleted=True)] == [two[0].id]
+    hold.release()
+    assert (await project.gc()).snapshots == 1

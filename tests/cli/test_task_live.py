@@ -1,0 +1,98 @@
+"""The live view of many tasks, on a real terminal."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from datmo.cli.task_live import View
+from datmo.core.event import Event
+from datmo.engine.tasks import TaskUpdate
+from tests.cli.conftest import program
+from tests.cli.test_program import on_terminal
+
+STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "iris"
+    folder.mkdir()
+    assert program("init", cwd=folder).id
+    return folder
+
+
+@pytest.mark.parametrize("columns", [40, 100])
+def test_a_terminal_shows_what_runs_and_no_line_is_too_long(home: Path, columns: int) -> None:
+    done = on_terminal(
+        "task", "run", "sh -c 'echo epoch {x}; sleep 0.5; exit {x}'", "--grid", "x=0,1,0", "-j", "2",
+        cwd=home, keys={}, columns=columns,
+    )  # fmt: skip
+    assert done.code == 1
+    plain = STEERING.sub("", done.out)
+    assert "2 running" in plain
+    assert "epoch 1" in plain
+    assert re.search(r"3/3  \w{4} ", plain)
+    assert " | epoch" not in plain
+    drawn = [line for line in re.split(r"[\r\n]+|\x1b\[2K|\x1b\[1A", done.out) if "epoch" in line and "x=" in line]
+    assert drawn
+    assert all(len(STEERING.sub("", line)) <= columns for line in drawn)
+    assert "\x1b[36m" in done.out
+    assert "\x1b[?25h" in done.out  # the cursor is there again
+
+
+def test_without_colours_there_are_none(home: Path) -> None:
+    done = on_terminal("task", "run", "echo {x}", "--grid", "x=0,1", cwd=home, keys={}, NO_COLOR="1")
+    assert done.code == 0
+    assert "2/2" in done.out
+    assert not re.search(
+        r"\x1b\[[0-9;]*m", done.out.replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[2m", "")
+    )
+
+
+def test_elsewhere_every_line_is_there(home: Path) -> None:
+    done = program("task", "run", "sh -c 'echo {x}; echo e{x} >&2'", "--grid", "x=0,1", cwd=home)
+    assert sorted(line.partition(" | ")[2] for line in done.out.splitlines()) == ["0", "1"]
+    assert {"e0", "e1"} <= {line.partition(" | ")[2] for line in done.err.splitlines()}
+    assert "\x1b" not in done.out + done.err
+
+
+def event(task_id: str, kind: str, **data: Any) -> TaskUpdate:
+    made = Event(1, "", f"task/{task_id}", 1, kind, 1, 0, "{}", "", 0, None, b"", data)
+    return TaskUpdate(made, ())
+
+
+def drawn(view: View, **options: Any) -> str:
+    console = Console(file=StringIO(), width=100, height=10, force_terminal=False, **options)
+    console.print(view)
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+@pytest.mark.anyio
+async def test_the_view_has_time_parameters_metrics_and_the_last_line() -> None:
+    view = View(["abcd1", "efgh1"])
+    view.hear(event("abcd1", "task.created", config={"lr": 0.1}, options={}))
+    view.hear(event("abcd1", "task.started"))
+    view.hear(event("abcd1", "task.metrics", series={"loss": {"last": 0.25}}))
+    for part in (b"first\n", b"10 %\r20", b" %\r", b"\x1b[31mred\x1b[0m \xc3"):
+        await view.take("abcd1", 1, part)
+    shown = drawn(view)
+    assert "0/2" in shown
+    assert "1 running" in shown
+    assert all(words in shown for words in ("abcd", "lr=0.1", "00:00", "loss 0.25", "red"))
+    view.hear(event("abcd1", "task.failed"))
+    view.done = 1
+    assert "1 failed" in drawn(view)
+    assert "abcd" not in drawn(view)
+
+
+def test_more_tasks_than_lines_are_counted() -> None:
+    view = View([f"{n:04}" for n in range(20)])
+    for n in range(20):
+        view.hear(event(f"{n:04}", "task.started"))
+    assert "and 13 more" in drawn(view)

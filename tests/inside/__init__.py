@@ -1,0 +1,1 @@
+"""What code inside a task uses."""
