@@ -18,6 +18,7 @@ anyio.run(main)
 
 from __future__ import annotations
 
+from datmo.core.agreement import Agreement, Rerun
 from datmo.core.collecting import Collection
 from datmo.core.differences import Difference
 from datmo.core.entity.environment import Environment
@@ -37,6 +38,7 @@ from datmo.eventlog.verify import LogReport, Problem
 from datmo.projections.views import ReplayReport
 
 __all__ = [
+    "Agreement",
     "Appended",
     "AsOf",
     "Collection",
@@ -52,6 +54,7 @@ __all__ = [
     "Project",
     "Proposal",
     "ReplayReport",
+    "Rerun",
     "Session",
     "SettingValue",
     "Snapshot",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from datmo import portal
+from datmo.core.agreement import Rerun
 from datmo.core.entity_list import EntityList
 from datmo.core.options import TaskOptions
 from datmo.core.sweep import TaskSpec
@@ -76,6 +77,11 @@ class Tasks:
             options=options,
         )
         return Task(ended, self._home)
+
+    def rerun(self, task: str, *, variables: Mapping[str, str] | None = None, name: str | None = None) -> Rerun[Task]:
+        """Run a task again, to its end: the same code, environment, parameters and data."""
+        again, agreement = portal.call(self._tasks.rerun, task, variables=variables, name=name)
+        return Rerun(Task(again, self._home), agreement)
 
     @contextmanager
     def start(

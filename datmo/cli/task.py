@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,12 @@ from datmo.cli.base import (
     where_option,
 )
 from datmo.cli.table import Column, table
-from datmo.cli.task_control import COMMANDS, end_words
+from datmo.cli.task_again import AGAIN
+from datmo.cli.task_control import COMMANDS
 from datmo.cli.task_options import run_options, taken_options
+from datmo.cli.task_output import OUR_FAILURE, exit_code, say_end, shown
 from datmo.cli.task_sweep import SweepOptions, specs_of, sweep_options
-from datmo.cli.terminal import ReaderGone, colourful, hint, put, put_bytes, say, width
+from datmo.cli.terminal import colourful, hint, put, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from datmo.core.entity.task import Task
 
 __all__ = ["hint_at_unattended", "task", "task_table"]
-
-_OUR_FAILURE = 125
-"""What `docker run` exits with where it was not the command that failed."""
 
 _USAGE = 2
 
@@ -120,7 +118,7 @@ async def run(
         from datmo.cli.failures import report
 
         code = report(error)
-        return code if code == _USAGE else _OUR_FAILURE
+        return code if code == _USAGE else OUR_FAILURE
 
 
 async def _run_many(
@@ -139,22 +137,11 @@ async def _run_many(
 
 
 async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
-    import anyio
-
-    output = _Output()
-    async with opened() as project, anyio.create_task_group() as workers:
-        workers.start_soon(output.say_when_stopped, name="word of a stop")
-        try:
-            await named_session(project, options)
-            ended = await project.tasks.run(command, live=output.take, **options)
-        except anyio.get_cancelled_exc_class():
-            say("stopped; `datmo task ls` shows it")
-            raise
-        finally:
-            output.ended = True
-        workers.cancel_scope.cancel()
-    _say_end(ended)
-    return _OUR_FAILURE if ended.exit_code is None else ended.exit_code
+    async with opened() as project:
+        await named_session(project, options)
+        ended = await shown(lambda live: project.tasks.run(command, live=live, **options))
+    say_end(ended)
+    return exit_code(ended)
 
 
 def _commands(ctx: click.Context, commands: tuple[str, ...]) -> list[str | list[str]]:
@@ -169,44 +156,6 @@ def _commands(ctx: click.Context, commands: tuple[str, ...]) -> list[str | list[
             ctx,
         )
     return given
-
-
-class _Output:
-    """Shows a task's output as it comes: each stream on ours of the same name, byte for byte."""
-
-    def __init__(self) -> None:
-        self.ended = False
-        self._gone: set[int] = set()
-
-    async def take(self, stream: int, data: bytes) -> None:
-        """Write a part of the output; where nobody reads it any more the task goes on without."""
-        from datmo.core.frames import STDERR
-
-        if stream in self._gone:
-            return
-        self._gone.add(stream)  # until it is written: if the write is given up, there shall be no other
-        try:
-            await put_bytes(data, sys.stderr if stream == STDERR else sys.stdout)
-        except ReaderGone:
-            return
-        self._gone.discard(stream)
-
-    async def say_when_stopped(self) -> None:
-        """Wait to be cancelled, and say so where the task still runs."""
-        import anyio
-
-        try:
-            await anyio.sleep_forever()
-        finally:
-            if not self.ended:
-                say("\nstopping the task in order; Ctrl-C once more leaves at once")
-
-
-def _say_end(ended: Task) -> None:
-    said = Shortened([ended.id])(ended.id)
-    say(f"task {end_words(said, ended)}")
-    if ended.status == "SUCCESS":
-        hint(f'`datmo snapshot create -m "…" --task-id {said}` keeps what it ran and left')
 
 
 @task.command(
@@ -301,5 +250,5 @@ def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
     return table(columns, rows, width=width(), colour=colourful())
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, *AGAIN):
     task.add_command(_command)

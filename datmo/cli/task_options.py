@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncclick as click
@@ -11,7 +11,7 @@ import asyncclick as click
 if TYPE_CHECKING:
     from datmo.core.options import TaskOptions
 
-__all__ = ["run_options", "taken_options"]
+__all__ = ["run_options", "taken_options", "variables_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,12 +59,21 @@ def taken_options(values: dict[str, Any]) -> TaskOptions:
         gpus=values.pop("gpus"),
         mem_limit=values.pop("mem_limit"),
         cpus=values.pop("cpus"),
-        variables=dict(map(_pair, values.pop("pairs"))),
+        variables=variables_of(values.pop("pairs")),
         network=values.pop("network"),
         user=values.pop("user") or "me",
         workdir=values.pop("workdir"),
         timeout=values.pop("timeout"),
     )
+
+
+def variables_of(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the variables that `--env` sets.
+
+    Raises:
+        UsageError: one shall be passed on, and is not set.
+    """
+    return dict(map(_pair, pairs))
 
 
 def _pair(text: str) -> tuple[str, str]:

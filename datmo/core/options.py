@@ -122,6 +122,22 @@ class Limits(NamedTuple):
             timeout=None if given.timeout is None else _seconds(given.timeout),
         )
 
+    @classmethod
+    def recorded_as(cls, options: Mapping[str, Any], variables: Mapping[str, str]) -> Limits:
+        """Return what a record (`task.created`, its options) says, with the values of all variables.
+
+        Raises:
+            InvalidArgument: a variable cannot be set.
+        """
+        return cls(
+            data={name: each["path"] for name, each in options.get("data", {}).items()},
+            variables=_variables(variables),
+            **{name: options.get(name) for name in ("gpus", "memory", "cpus", "network", "timeout")},
+            user=options.get("user", "me"),
+            code_at=options.get("code_at", CODE_AT),
+            workdir=options.get("workdir", ""),
+        )
+
     def recorded(self) -> dict[str, Any]:
         """Return what `task.created` keeps: what differs from the usual, secrets only by their names."""
         variables = {name: None if looks_secret(name, value) else value for name, value in self.variables.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -121,20 +121,34 @@ class Running:
         session = await self._workspace.session(order.session_id)
         environment = await capturing.environment(order.env)
         placement = place(environment["kind"], order.executor, self._workspace.settings["executor"])
+        return await self._prepare(session["id"], environment, placement, capturing.code)
+
+    async def prepare_again(self, session_id: str, environment: Row, placement: Placement, code_id: str) -> Prepared:
+        """Make ready what was captured once and ran already."""
+        session = await self._workspace.session(session_id)
+
+        async def known() -> str:
+            return code_id
+
+        return await self._prepare(session["id"], environment, placement, known)
+
+    async def _prepare(
+        self, session_id: str, environment: Row, placement: Placement, capture_code: Callable[[], Awaitable[str]]
+    ) -> Prepared:
         self._refuse(placement)
-        data = await self._workspace.in_thread(lambda: look_at(order.limits.data, self._workspace.home))
+        data = await self._workspace.in_thread(lambda: look_at(self._order.limits.data, self._workspace.home))
         gpus = await self._gpus(placement)
         code_id = ""
 
-        async def capture_code() -> None:
+        async def capture() -> None:
             nonlocal code_id
-            code_id = await capturing.code()
+            code_id = await capture_code()
 
         async with anyio.create_task_group() as workers:
-            workers.start_soon(capture_code)
+            workers.start_soon(capture)
             await self._executors.get(placement.executor)  # refuses before anything is recorded
         ready = await self._make_ready(placement, environment, code_id)
-        return Prepared(session["id"], code_id, environment, placement, ready, gpus, data)
+        return Prepared(session_id, code_id, environment, placement, ready, gpus, data)
 
     def _refuse(self, placement: Placement) -> None:
         """Refuse what the executor cannot give, before anything is recorded."""

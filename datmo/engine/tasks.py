@@ -7,6 +7,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Iterable,
+    Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager
@@ -14,9 +15,11 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from datmo.core.agreement import Rerun
 from datmo.core.ids import new_id
 from datmo.core.options import Limits, TaskOptions
 from datmo.core.sweep import TaskSpec
+from datmo.core.task import ENDED
 from datmo.engine.attendance import Attendance, TaskUpdate
 from datmo.engine.attending import tasks_of
 from datmo.engine.edge import single_error
@@ -26,7 +29,7 @@ from datmo.engine.recovering import Recovering
 from datmo.engine.running_tasks import RunningTasks
 from datmo.engine.workspace import Workspace
 from datmo.engine.workspace import command as one_command
-from datmo.errors import EntityNotFound
+from datmo.errors import EntityNotFound, Refused
 from datmo.projections import tasks as view
 from datmo.projections.projection import Row
 
@@ -113,6 +116,50 @@ class Tasks:
             async with self._recovering.beside():
                 await Running(self._workspace, self._executors, order, task_id).run(live)
         return await self._entity(task_id)
+
+    async def rerun(
+        self,
+        task: str,
+        *,
+        variables: Mapping[str, str] | None = None,
+        name: str | None = None,
+        live: Live | None = None,
+    ) -> Rerun[Task]:
+        """Run a task again, to its end: on the same code, in the same environment, with the same parameters and data.
+
+        The new task's `rerun_of` names the first one, which stays as it is.
+
+        Parameters:
+            task: its id or a unique prefix; it has ended in whatever way.
+            variables: environment variables whose values were not recorded, as they are secrets; or other ones.
+            name: a name for people; by default that of the first one.
+            live: as for `run`.
+
+        Returns:
+            The new task, and whether it came to the same results.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+            Refused: it has not ended.
+            InvalidArgument: a secret is missing, or data is no longer there.
+            EngineUnreachable, BuildFailed: as for `run`.
+        """
+        from datmo.engine.rerunning import agreement_of, created_data, order_again, prepare_again
+        from datmo.engine.running import Running
+
+        first = await self._workspace.task(task)
+        if first["status"] not in ENDED.values():
+            raise Refused(f"task {first['id']} has not ended", hint="wait for it, or stop it: `datmo task stop`")
+        created = await created_data(self._workspace, first["id"])
+        order = order_again(self._workspace, first["id"], created, name, variables or {})
+        task_id = new_id()
+        running = Running(self._workspace, self._executors, order, task_id, {"rerun_of": first["id"]})
+        with one_command(), single_error():
+            async with self._recovering.beside():
+                prepared, notices = await prepare_again(self._workspace, running, first["id"], created)
+                await running.run_prepared(prepared, notices, live)
+        agreement = await agreement_of(self._workspace, first, await self._row(task_id))
+        return Rerun(await self._entity(task_id), agreement)
 
     @asynccontextmanager
     async def start(

@@ -34,6 +34,7 @@ from tests.api.processes import output
 ONLY_ASYNC = {
     ("tasks", "run", "live"),  # awaited with each part of the output
     ("tasks", "start", "live"),
+    ("tasks", "rerun", "live"),
     ("tasks", "map", "live"),
     ("snapshots", "page"),  # what the command line's tables are made of
     ("tasks", "page"),
@@ -51,6 +52,7 @@ def test_the_names_of_datmo() -> None:
 
 def test_the_names_of_the_async_api() -> None:
     assert datmo.aio.__all__ == [
+        "Agreement",
         "Appended",
         "AsOf",
         "Collection",
@@ -66,6 +68,7 @@ def test_the_names_of_the_async_api() -> None:
         "Project",
         "Proposal",
         "ReplayReport",
+        "Rerun",
         "Session",
         "SettingValue",
         "Snapshot",

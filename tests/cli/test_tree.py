@@ -49,6 +49,7 @@ TREE = {
         "--jobs", "-j", "--grid", "--from", "--repeat", "--retries", "--max-failures", "--fail-fast", "--rank",
         "--session", "--format",
     },
+    "task rerun": {"ID", "--env", "--name"},
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
     "task inspect": {"ID", "--format"},
     "task stop": {"ID", "--id", "--all", "-a"},
