@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from threading import get_ident
 
 import datmo.inside
 
@@ -32,7 +33,7 @@ def make_library(folder: Path) -> None:
                 continue
         except FileNotFoundError:
             target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        beside = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}")  # tasks start side by side
         beside.write_bytes(content)
         beside.chmod(0o644)  # whichever user a container has
         beside.replace(target)
