@@ -66,11 +66,16 @@ class TaskOutput(TypedDict):
 
 
 class TaskEnded(TypedDict):
-    """Data of the events that end a task."""
+    """Data of the events that end a task.
+
+    `started_us` and `ended_us` are when its command was started and ended, by the clock of where it ran, microseconds
+    UTC; what is not known is None or left out.
+    """
 
     exit_code: int | None
     reason: str | None
     ended_us: int | None
+    started_us: NotRequired[int | None]
     results: dict[str, Any]
     config: dict[str, Any]
     file_collection_id: str | None
@@ -183,8 +188,13 @@ def _created(event: Event) -> State:
 
 
 def _ended(state: State, event_type: str, data: Mapping[str, Any], recorded_us: int) -> State:
+    started_us = state["started_at"]
+    if data.get("started_us") and data["ended_us"] and data["started_us"] >= state["created_at"]:
+        # Both by one clock; `task.started` came a moment later. An engine may note a short run's start after its end.
+        started_us = min(data["started_us"], data["ended_us"])
     return {
         **state,
+        "started_at": started_us,
         "status": ENDED[event_type],
         "exit_code": data["exit_code"],
         "reason": data["reason"],
@@ -193,5 +203,5 @@ def _ended(state: State, event_type: str, data: Mapping[str, Any], recorded_us: 
         "file_collection_id": data["file_collection_id"],
         "notices": data["notices"],
         # An engine's clock is not ours: nothing ends before it was started.
-        "ended_at": max(data["ended_us"] or recorded_us, state["started_at"] or 0),
+        "ended_at": max(data["ended_us"] or recorded_us, started_us or 0),
     }

@@ -18,7 +18,7 @@ __all__ = ["TASKS", "entity", "ls", "output_positions", "queue_of", "unfinished"
 
 TASKS = Projection(
     table="task",
-    version=3,
+    version=4,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",

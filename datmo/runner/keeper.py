@@ -10,7 +10,8 @@ of the task's folder (the form of `datmo.core.frames`) and leaves `ended` there,
     output_error    the errno with which output could not be written, or 0
     dropped         bytes of output that came after the limit, or after such an error
     killed          1 when the child did not obey a polite stop and was killed, else 0
-    ended_us        when the child ended, microseconds UTC
+    started_us      when the child was started, microseconds UTC
+    ended_us        when it ended, likewise
 
 It learns what to do from its standard input: a marshalled dict (`Settings`), so that no secret is in a file
 or in its arguments. Before all of that has arrived it starts nothing. On its standard output it reports once:
@@ -121,6 +122,7 @@ class Keeper:
             signal.signal(number, signal.SIG_IGN)
         self.child: int = 0
         self.status: int | None = None
+        self.started_us: int = 0
         self.ended_us: int = 0
         self.kill_at: float | None = None
         self.killed: int = 0
@@ -134,6 +136,7 @@ class Keeper:
         os.environb.update(settings["environment"])  # the search for the command follows this PATH
         readers, writers = zip(os.pipe(), os.pipe(), strict=True)
         defaults = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD}
+        self.started_us = time.time_ns() // 1000
         try:
             self.child = os.posix_spawnp(
                 settings["argv"][0],
@@ -234,6 +237,7 @@ class Keeper:
             "output_error": self.recorder.error,
             "dropped": self.recorder.dropped,
             "killed": self.killed,
+            "started_us": self.started_us or "null",
             "ended_us": self.ended_us or time.time_ns() // 1000,
         }
         text = "{" + ", ".join([f'"{name}": {value}' for name, value in values.items()]) + "}"

@@ -318,6 +318,7 @@ class Supervisor:
             exit_code=ended.exit_code,
             reason=reason,
             ended_us=ended.ended_us,
+            started_us=ended.started_us,
             results={**self._results.results(), **self._outbox.results, **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,

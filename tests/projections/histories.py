@@ -125,6 +125,7 @@ def end_task(number: int, values: dict[str, Any]) -> list[NewEvent]:
         exit_code=exit_code,
         reason="the engine has no container of it" if exit_code is None else None,
         ended_us=None if number % 3 else 1_700_000_000_000_000,
+        started_us=1_699_999_999_000_000,
         results={"accuracy": 0.97, **values},
         config=values,
         file_collection_id=entity("files", number),

@@ -120,13 +120,14 @@ class Ended(NamedTuple):
 
     `exit_code` is the command's own (128 + n after signal n, None where it is not known any more); `reason`
     says in one line what the code alone does not: `out of memory`, `command not found: ...`, `the engine was
-    restarted`; `ended_us` is when, in microseconds UTC, where it is known.
+    restarted`; `ended_us` is when, and `started_us` when it was started, in microseconds UTC, where they are known.
     """
 
     exit_code: int | None
     reason: str | None = None
     ended_us: int | None = None
     dropped: int = 0
+    started_us: int | None = None
 
 
 class Executor(Protocol):

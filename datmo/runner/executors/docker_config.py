@@ -252,7 +252,10 @@ def ended(found: Mapping[str, Any], *, stopped: bool, lost: bool) -> Ended:
     if state["Status"] == "created":
         return Ended(None, "the container was never started")
     code = int(state["ExitCode"])
-    return Ended(code, _reason(found, code, stopped=stopped, lost=lost), _microseconds(state["FinishedAt"]))
+    reason = _reason(found, code, stopped=stopped, lost=lost)
+    return Ended(
+        code, reason, _microseconds(state["FinishedAt"]), started_us=_microseconds(state.get("StartedAt", _NEVER))
+    )
 
 
 def _reason(found: Mapping[str, Any], code: int, *, stopped: bool, lost: bool) -> str | None:
@@ -270,6 +273,9 @@ def _reason(found: Mapping[str, Any], code: int, *, stopped: bool, lost: bool) -
     if code == _SIGTERM:
         return None
     return "killed from outside: by `docker kill`, for want of memory, or as the Docker engine was restarted"
+
+
+_NEVER = "0001-01-01T00:00:00Z"
 
 
 def _microseconds(moment: str) -> int | None:

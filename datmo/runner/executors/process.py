@@ -205,7 +205,7 @@ def _how_it_ended(folder: Path, keeper: Witness) -> Ended:
     reap(keeper)
     record = _read_json(folder / "ended")
     if record is not None:
-        return Ended(record["exit_code"], _reason(record), record["ended_us"], record["dropped"])
+        return Ended(record["exit_code"], _reason(record), record["ended_us"], record["dropped"], record["started_us"])
     if keeper.boot_id != boot_id():
         return Ended(None, "the machine was restarted")
     end_session(keeper)
