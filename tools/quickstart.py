@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 from _engine import EngineError, default_host, image_exists, ping, pull
+from _fitted import fitted
 from _venv import make_venv, pip_install
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,7 +101,8 @@ def run(demo: Demo, folder: Path) -> None:
         print(f"The training runs as a process: {reason}")
     else:
         print(f"The training runs in a container: a Docker engine answers at {default_host()} and has {IMAGE}")
-        (folder / "Dockerfile").write_text(dockerfile(folder), encoding="utf-8")
+        text = (EXAMPLE / "Dockerfile").read_text(encoding="utf-8")
+        (folder / "Dockerfile").write_text(fitted(text, folder), encoding="utf-8")
     demo.datmo("init", "--name", "iris", "--description", "first steps")
     try:
         demo.datmo("task", "run", "python train.py")
@@ -127,22 +128,6 @@ def why_no_container() -> str | None:
     except EngineError as error:
         return f"the Docker engine at {host} does not list its images ({error})"
     return None
-
-
-def dockerfile(folder: Path) -> str:
-    """The example's Dockerfile, fitted to this machine.
-
-    Where pip is told which certificates to trust, pip in the image is told, too; and such a machine often has
-    an image made from Debian's packages, in which pip must be told that it may install.
-    """
-    text = (EXAMPLE / "Dockerfile").read_text(encoding="utf-8")
-    trusted = Path(os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE") or "")
-    if trusted.is_file():
-        shutil.copy(trusted, folder / "certificates.pem")
-        first, rest = text.split("\n", 1)
-        variables = "PIP_CERT=/etc/ssl/certificates.pem PIP_BREAK_SYSTEM_PACKAGES=1"
-        text = f"{first}\nCOPY certificates.pem /etc/ssl/\nENV {variables}\n{rest}"
-    return text
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""Each example does what its page says: its one command is run, and what comes of it compared."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import datmo.project
+from _fitted import fitted
+from tests.cli.conftest import PROGRAM, environment
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FOLDERS = sorted(path.parent for path in EXAMPLES.glob("*/*/README.md"))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SEED = {
+    "cli/snapshot_create_iris_sklearn",
+    "python/snapshot_create_iris_sklearn",
+    "notebook/snapshot_create_iris_sklearn",
+    "python/task_run_iris_sklearn_basic",
+    "python/task_run_iris_sklearn_compare",
+}
+"""The flows of the seed's documentation, by their names."""
+
+
+def name_of(folder: Path) -> str:
+    return folder.relative_to(EXAMPLES).as_posix()
+
+
+def test_the_seeds_examples_are_there_and_listed() -> None:
+    assert set(map(name_of, FOLDERS)) >= SEED
+    listed = set(re.findall(r"^\| \[([^\]]+)\]", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
+    assert listed == {name_of(folder) for folder in FOLDERS} | {"iris"}
+
+
+@pytest.fixture
+def binaries(tmp_path: Path) -> Path:
+    """The folder of the programs that an example's user has."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, command in {"datmo": PROGRAM, "python": [sys.executable]}.items():
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("example", FOLDERS, ids=name_of)
+def test_an_example_gives_what_its_page_says(
+    example: Path, binaries: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = tmp_path / example.name
+    shutil.copytree(example, folder)
+    dockerfile = folder / "Dockerfile"
+    if dockerfile.exists():
+        request.getfixturevalue("base_image")
+        dockerfile.write_text(fitted(dockerfile.read_text(), folder))
+    (_, command), (_, expected) = BLOCK.findall((folder / "README.md").read_text("utf-8"))
+    variables = environment(COLUMNS="200", HOME=str(tmp_path))
+    variables["PATH"] = f"{binaries}:{variables['PATH']}"
+    try:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        shown = iter(done.stdout.decode().splitlines())
+        for line in expected.splitlines():
+            assert any(matches(line, each) for each in shown), (line, done.stdout.decode())
+    finally:
+        if dockerfile.exists():
+            datmo.project.cleanup(folder)
+
+
+def matches(line: str, shown: str) -> bool:
+    """Say whether a line is shown, however wide its columns are; `…` stands for anything."""
+    pattern = ".*".join(re.escape(part) for part in " ".join(line.split()).split("…"))
+    return re.fullmatch(pattern, " ".join(shown.split())) is not None
