@@ -1,4 +1,4 @@
-"""Each example does what its page says: its one command is run, and what comes of it compared."""
+"""The flows of the seed: the one command of each is run, and what comes of it compared with what its page says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import datmo.project
 from _fitted import fitted
 from tests.cli.conftest import PROGRAM, environment
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = sorted(path.parent for path in EXAMPLES.glob("*/*/README.md"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SEED = {
@@ -35,7 +35,8 @@ def name_of(folder: Path) -> str:
 def test_the_seeds_examples_are_there_and_listed() -> None:
     assert set(map(name_of, FOLDERS)) >= SEED
     listed = set(re.findall(r"^\| \[([^\]]+)\]", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
-    assert listed == {name_of(folder) for folder in FOLDERS} | {"iris"}
+    others = {path.parent for path in EXAMPLES.glob("*/README.md")}
+    assert listed == {name_of(folder) for folder in (*FOLDERS, *others)} | {"iris"}
 
 
 @pytest.fixture
