@@ -26,6 +26,7 @@ import datmo  # noqa: E402
 import datmo.aio  # noqa: E402
 import datmo.config  # noqa: E402
 import datmo.errors  # noqa: E402
+import datmo.inside  # noqa: E402
 import datmo.session  # noqa: E402
 import datmo.snapshot  # noqa: E402
 import datmo.task  # noqa: E402
@@ -86,6 +87,11 @@ WHAT = {
     "task.started": "it runs; the handle finds it again",
     "task.output": "a part of its output is recorded; the payload has the bytes",
     "task.output_limited": "no more output is recorded, while it runs on",
+    "task.metrics": "a part of its metrics is recorded; the payload has the lines",
+    "task.config_reported": "it said something of its configuration",
+    "task.result_reported": "it reported results",
+    "task.artifact_stored": "it handed over a file, which is in the store",
+    "task.outbox_replaced": "the file that it reports through is another one, or became shorter",
     "task.stop_requested": "somebody wants it to stop",
     "task.finished": "it ended with 0",
     "task.failed": "it ended with another code, or could not be started",
@@ -103,7 +109,7 @@ WHAT = {
 
 
 def main(arguments: list[str]) -> int:
-    made = {"cli": cli(), "sdk": sdk(), "settings": settings(), "events": events()}
+    made = {"cli": cli(), "sdk": sdk(), "settings": settings(), "events": events(), "outbox": outbox()}
     wrong = [name for name, text in made.items() if _on_disk(name) != text]
     if "--check" in arguments:
         for name in wrong:
@@ -200,6 +206,9 @@ def sdk() -> str:
         parts.append(f"## {'project' if name == 'project' else f'project.{name}'}")
         parts.append(_prose(inspect.getdoc(room) or ""))
         parts += [_callable(f"{name}.{each}", method) for each, method in _public(room)]
+    parts.append(f"## Inside a task\n\n{_prose(inspect.getdoc(datmo.inside.CurrentTask) or '')}")
+    parts.append(_callable("datmo.task.current", datmo.inside.current))
+    parts += [_callable(f"task.{each}", method) for each, method in _public(datmo.inside.CurrentTask)]
     parts.append("## Functions that take a project's home")
     for module in (datmo.snapshot, datmo.task, datmo.session):
         for name in module.__all__:
@@ -241,7 +250,7 @@ def _callable(name: str, function: Any) -> str:
         if each.kind is each.KEYWORD_ONLY and not starred:
             shown.append("*")
             starred = True
-        star = "*" if each.kind is each.VAR_POSITIONAL else ""
+        star = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
         starred = starred or bool(star)
         shown.append(f"{star}{each.name}" + ("" if each.default is each.empty else f"={each.default!r}"))
     return f"### {name}\n\n`{name}({', '.join(shown)})`\n\n{_prose(inspect.getdoc(function) or '')}"
@@ -334,6 +343,27 @@ def events() -> str:
         "The data is that of the newest version; older ones are brought to it when they are read. A type that a newer"
         " Datmo has written is kept and passed over. Programs may append events of their own, under other types.",
     )  # fmt: skip
+
+
+# The outbox
+
+
+def outbox() -> str:
+    """Make a page of what the package inside a task says of itself."""
+    text = (datmo.inside.__doc__ or "").partition("**The outbox")[2]
+    before, _, rest = text.partition("\n=====")
+    table, _, after = rest.rpartition("=====\n")
+    lines: list[list[str]] = []
+    for line in table.splitlines()[1:]:
+        words = re.match(r"``(.+?)``\s+(.*)", line)
+        if words:
+            lines.append([f"`{words[1]}`", words[2]])
+        elif lines and not line.startswith("="):
+            lines[-1][1] += f" {line.strip()}"
+    about = "Code inside a task says what it does: in Python by `datmo.task.current()`; here is how in any language."
+    text = before.replace(", for any language.**", "").strip()
+    table = "\n".join([*rows("an object", "what it says"), *(row(*each) for each in lines)])
+    return page("The outbox", about, text, table, after).replace("``", "`")
 
 
 if __name__ == "__main__":
