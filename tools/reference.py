@@ -250,7 +250,7 @@ def _callable(name: str, function: Any) -> str:
         if each.kind is each.KEYWORD_ONLY and not starred:
             shown.append("*")
             starred = True
-        star = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        star = "*" if each.kind is each.VAR_POSITIONAL else "**" if each.kind is each.VAR_KEYWORD else ""
         starred = starred or bool(star)
         shown.append(f"{star}{each.name}" + ("" if each.default is each.empty else f"={each.default!r}"))
     return f"### {name}\n\n`{name}({', '.join(shown)})`\n\n{_prose(inspect.getdoc(function) or '')}"
