@@ -236,7 +236,7 @@ def _rooms() -> Iterator[type]:
 
 
 def _public(room: type) -> Iterator[tuple[str, Any]]:
-    for name, value in vars(room).items():
+    for name, value in ((name, value) for each in reversed(room.__mro__) for name, value in vars(each).items()):
         if not name.startswith("_") and inspect.isfunction(value):
             yield name, value
 

@@ -112,7 +112,7 @@ async def run(
             sweep = SweepOptions.taken(options)
             exclusive(session=options["session"], session_id=options["session_id"])
             if len(given) > 1 or sweep.many or form == "json":
-                return await _run_many(ctx, given, sweep, form, options)
+                return await _run_many(given, sweep, form, options)
             return await _run_one(given[0], options)
     except DatmoError as error:
         from datmo.cli.failures import report
@@ -122,17 +122,16 @@ async def run(
 
 
 async def _run_many(
-    ctx: click.Context,
     commands: Sequence[str | list[str]],
     sweep: SweepOptions,
     form: str,
     options: dict[str, Any],
 ) -> int:
-    from datmo.cli.task_many import run_many
+    from datmo.cli.task_many import detach, run_many
 
     specs = await specs_of(commands, sweep, options.pop("name"))
-    if options.pop("ports"):
-        raise click.UsageError("several tasks cannot have one port: --ports goes with one command", ctx)
+    if sweep.detach:
+        return await detach(specs, sweep, options)
     return await run_many(specs, sweep, form, options)
 
 

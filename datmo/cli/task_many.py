@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from datmo.cli.base import named_session, opened
 from datmo.cli.task_control import end_words
-from datmo.cli.terminal import ReaderGone, colourful, hint, interactive_display, paint, put_bytes, put_json, say, width
-from datmo.cli.words import Shortened, duration, value, values
+from datmo.cli.terminal import (
+    ReaderGone,
+    colourful,
+    hint,
+    interactive_display,
+    paint,
+    put,
+    put_bytes,
+    put_json,
+    say,
+    width,
+)
+from datmo.cli.words import Shortened, amount, duration, value, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
     from datmo.core.sweep import TaskSpec
     from datmo.engine.tasks import RunningTasks
 
-__all__ = ["run_many"]
+__all__ = ["detach", "run_many"]
 
 _SOME_FAILED = 1
 _OUR_FAILURE = 125
@@ -54,6 +65,7 @@ async def run_many(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, op
             live=None if show is None else show.take,
             **options,
         ) as running:
+            stopping.over = False
             if show is not None:
                 ended = await show.to_the_end(running)
             else:
@@ -63,6 +75,20 @@ async def run_many(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, op
         stopping.over = True
         workers.cancel_scope.cancel()
     return _summary(ended, sweep.rank, form)
+
+
+async def detach(specs: Sequence[TaskSpec], sweep: SweepOptions, options: dict[str, Any]) -> int:
+    """Leave tasks to a process of their own, and write their ids, a line each."""
+    async with opened() as project:
+        await named_session(project, options)
+        tasks = await project.tasks.detach(
+            specs, limit=sweep.jobs, retries=sweep.retries, max_failures=sweep.max_failures, **options
+        )
+    ids = Shortened(task.id for task in tasks)
+    await put("".join(f"{task.id}\n" for task in tasks))
+    say(f"{amount(len(tasks), 'task')} left to a process of their own")
+    hint(f"`datmo task logs -f {ids(tasks[0].id)}` follows, `datmo task stop` stops, `datmo task wait` waits")
+    return 0
 
 
 async def _tell(running: RunningTasks) -> None:
@@ -123,10 +149,10 @@ def results_table(ended: Iterable[Task], rank: Order | None) -> str:
 class _Stopping:
     """Says what a Ctrl-C does, while anything runs."""
 
-    over = False
+    over = True
 
     async def say_when_stopped(self) -> None:
-        """Wait to be cancelled, and say so where tasks still run."""
+        """Wait to be cancelled, and say so where tasks run."""
         import anyio
 
         try:

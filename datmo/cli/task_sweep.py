@@ -44,6 +44,7 @@ _OPTIONS = (
     ),
     click.option("--max-failures", type=click.IntRange(min=1), metavar="N", help="Stop all after so many failed."),
     click.option("--fail-fast", is_flag=True, help="Stop all after one failed."),
+    click.option("--detach", is_flag=True, help="Leave them to a process of their own, and say their ids."),
     click.option("--rank", metavar="KEY", help="Best first, such as results.accuracy, or 'results.loss asc'."),
 )
 
@@ -58,6 +59,7 @@ class SweepOptions(NamedTuple):
     retries: int
     max_failures: int | None
     rank: Order | None
+    detach: bool
 
     @classmethod
     def taken(cls, values: dict[str, Any]) -> SweepOptions:
@@ -76,7 +78,7 @@ class SweepOptions(NamedTuple):
 
             rank = rank_of(rank)
         return cls(
-            **{name: values.pop(name) for name in ("jobs", "grid", "source", "repeat", "retries")},
+            **{name: values.pop(name) for name in ("jobs", "grid", "source", "repeat", "retries", "detach")},
             max_failures=1 if fail_fast else max_failures,
             rank=rank,
         )
@@ -84,7 +86,7 @@ class SweepOptions(NamedTuple):
     @property
     def many(self) -> bool:
         """Whether one command may become several tasks."""
-        return bool(self.grid or self.source or self.repeat > 1 or self.retries)
+        return bool(self.grid or self.source or self.repeat > 1 or self.retries or self.detach)
 
 
 def sweep_options(function: F) -> F:

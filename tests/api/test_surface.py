@@ -213,7 +213,7 @@ def differences(room: str, engine: type, facade: type) -> Iterator[tuple[str, st
 
 
 def public(room: type) -> Iterator[tuple[str, Any]]:
-    for name, value in vars(room).items():
+    for name, value in ((name, value) for each in reversed(room.__mro__) for name, value in vars(each).items()):
         if not name.startswith("_") and not isinstance(value, cached_property):  # rooms, which are compared themselves
             yield name, value.fget if isinstance(value, property) else value
 

@@ -58,6 +58,7 @@ async def test_repetitions(run: Datmo, project: Path) -> None:
         (["--grid", "lr", "true x"], "'lr' names no values"),
         (["--grid", "a=1", "--grid", "a=2", "true x"], "the parameter 'a' is given twice"),
         (["-p", "8888:8888", "true x", "true y"], "several tasks cannot have one port"),
+        (["--detach", "-p", "8888:8888", "true x", "true y"], "several tasks cannot have one port"),
         (["-j", "0", "true x"], "invalid value for '--jobs'"),
         (["--from", "no.csv", "true x"], "no parameters can be read from no.csv"),
         (["--from", "train.py", "true x"], "no parameters can be read from train.py"),
@@ -144,3 +145,13 @@ async def test_programs_get_every_event_as_a_line(run: Datmo, project: Path) -> 
     assert sorted((part["stream"], part["text"]) for part in printed) == [("stderr", "err\n"), ("stdout", "out\n")]
     assert len({each["task"] for each in events}) == 1
     assert "tasks succeeded" not in done.err
+
+
+async def test_detached_tasks_are_named_and_left(run: Datmo, project: Path) -> None:
+    done = await run("task", "run", "--detach", "echo {x}", "--grid", "x=1,2")
+    assert done.code == 0
+    ids = done.out.split()
+    assert len(ids) == 2
+    assert "2 tasks left to a process of their own" in done.err
+    assert (await run("task", "wait", *ids)).code == 0
+    assert (await run("task", "logs", ids[1], "-f")).out == "2\n"

@@ -47,7 +47,7 @@ TREE = {
         "CMD", "--gpu", "--ports", "-p", "--environment-def", "-e", "--session-id", "--name", "--executor",
         "--gpus", "--data", "--mem-limit", "--cpus", "--env", "--network", "--user", "--workdir", "--timeout",
         "--jobs", "-j", "--grid", "--from", "--repeat", "--retries", "--max-failures", "--fail-fast", "--rank",
-        "--session", "--format",
+        "--detach", "--session", "--format",
     },
     "task rerun": {"ID", "--env", "--name"},
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
