@@ -28,6 +28,7 @@ from datmo.core.event import Appended, Event, Expected, NewEvent
 from datmo.core.options import TaskOptions
 from datmo.core.settings import SettingValue
 from datmo.core.sweep import TaskSpec
+from datmo.engine.checkout import Checkout
 from datmo.engine.entities import Snapshot, Task
 from datmo.engine.log import AsOf
 from datmo.engine.project import Project, Status, cleanup, init
@@ -41,6 +42,7 @@ __all__ = [
     "Agreement",
     "Appended",
     "AsOf",
+    "Checkout",
     "Collection",
     "Difference",
     "Environment",

@@ -16,9 +16,10 @@ from datmo.project import open as open_project
 if TYPE_CHECKING:
     from datmo.core.differences import Difference
     from datmo.engine import project as engine
+    from datmo.engine.checkout import Checkout
     from datmo.engine.verifying import SnapshotReport
 
-__all__ = ["Snapshot", "Snapshots", "create", "delete", "diff", "ls", "undelete", "update"]
+__all__ = ["Snapshot", "Snapshots", "checkout", "create", "delete", "diff", "ls", "undelete", "update"]
 
 
 class Snapshot:
@@ -250,6 +251,22 @@ class Snapshots:
         """Check that snapshots can be brought back; all where none is given."""
         return portal.call(self._snapshots.verify, *snapshots, progress=progress)
 
+    def checkout(
+        self,
+        snapshot: str,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        branch: str | None = None,
+        save: bool = True,
+    ) -> Checkout[Snapshot]:
+        """Bring the project's folder to the state of a snapshot: code, files and configuration."""
+        from datmo.engine.checkout import Checkout
+
+        found = portal.call(self._snapshots.checkout, snapshot, to=to, branch=branch, save=save)._asdict()
+        found["snapshot"] = Snapshot(found["snapshot"], self._home)
+        found["saved"] = None if found["saved"] is None else Snapshot(found["saved"], self._home)
+        return Checkout(**found)
+
     def diff(self, first: str, second: str) -> Difference:
         """Return what differs between two snapshots: config, stats, files, environment and code."""
         return portal.call(self._snapshots.diff, first, second)
@@ -363,3 +380,24 @@ def diff(first: str, second: str, home: str | os.PathLike[str] | None = None) ->
     """Return what differs between two snapshots; see `datmo.engine.snapshots.Snapshots.diff`."""
     with open_project(home) as project:
         return project.snapshots.diff(first, second)
+
+
+def checkout(
+    snapshot_id: str,
+    home: str | os.PathLike[str] | None = None,
+    *,
+    to: str | os.PathLike[str] | None = None,
+    branch: str | None = None,
+    save: bool = True,
+) -> Checkout[Snapshot]:
+    """Bring the project's folder to the state of a snapshot; see `datmo.engine.snapshots.Snapshots.checkout`.
+
+    ```python
+    import datmo
+
+    datmo.snapshot.checkout("best")
+    datmo.snapshot.checkout("-")  # back to where it came from, unsaved work included
+    ```
+    """
+    with open_project(home) as project:
+        return project.snapshots.checkout(snapshot_id, to=to, branch=branch, save=save)

@@ -74,10 +74,10 @@ class CodeRepository:
         Raises:
             CodeError: the repository cannot be used, or a file cannot be read.
         """
-        repository = self._current()
+        repository = self.current()
         with (
             git_errors("the code cannot be captured"),
-            self._scratch() as scratch,
+            self.scratch() as scratch,
             ObjectWriter(repository) as writer,
         ):
             head = repository.head()
@@ -134,8 +134,8 @@ class CodeRepository:
         Raises:
             CodeError: it is no longer there, or the folder cannot be written.
         """
-        code = self._load(code_id)
-        with self._scratch() as scratch:
+        code = self.load(code_id)
+        with self.scratch() as scratch:
             return write_code(code, to, store, scratch)
 
     def files(self, code_id: str) -> Iterator[tuple[str, int, bytes]]:
@@ -148,7 +148,7 @@ class CodeRepository:
             for each file its path, git's mode, and the id of its blob (20 bytes) or, for a large file, of its
             object (32 bytes); for a submodule that of its commit.
         """
-        code = self._load(code_id)
+        code = self.load(code_id)
         listed = [(path, leaf.mode, leaf.oid) for path, leaf in walk(code.repository.read_tree, code.tree)]
         listed += [
             (os.fsencode(entry.path), 0o100000 | entry.mode, bytes.fromhex(entry.object)) for entry in code.large
@@ -168,14 +168,14 @@ class CodeRepository:
         Returns:
             its bytes, or None where there is no file with that path.
         """
-        code = self._load(code_id)
+        code = self.load(code_id)
         for entry in code.large:
             if entry.path == path and store is not None:
                 return store.read(entry.object)
         found = find(code.repository.read_tree, code.tree, path)
         if found is None or found.mode in {FOLDER, SUBMODULE}:
             return None
-        with self._scratch() as scratch:
+        with self.scratch() as scratch:
             return content_of(code, path, found, store, scratch)
 
     def open_file(self, code_id: str, path: str, store: ObjectStore) -> BinaryIO:
@@ -189,7 +189,7 @@ class CodeRepository:
         Raises:
             CodeError: there is no such file in it.
         """
-        for entry in self._load(code_id).large:
+        for entry in self.load(code_id).large:
             if entry.path == path:
                 return store.open(entry.object)
         data = self.read_file(code_id, path, store)
@@ -199,7 +199,7 @@ class CodeRepository:
 
     def put_head(self, position: int, digest: str) -> None:
         """Note how far the log has come, under `refs/datmo/<project id>/head`; never backwards."""
-        move_head(self._current(), self._project_id, position, digest)
+        move_head(self.current(), self._project_id, position, digest)
 
     def head(self) -> tuple[int, str] | None:
         """The furthest position of the log that was noted, and its hash; None where none was."""
@@ -253,7 +253,8 @@ class CodeRepository:
         if repository is not None:
             remove_refs(repository, self._project_id)
 
-    def _current(self) -> Repository:
+    def current(self) -> Repository:
+        """The repository that captures go to: the user's, or the one in `.datmo/`."""
         repository = open_users(self._root) or open_own(self._root, self._datmo_dir, create=True)
         if repository is None:
             raise CodeError(f"{os.fspath(self._root)!r} has no repository")
@@ -264,7 +265,12 @@ class CodeRepository:
         found = (open_users(self._root), open_own(self._root, self._datmo_dir, create=False))
         return [repository for repository in found if repository is not None]
 
-    def _load(self, code_id: str) -> Code:
+    def load(self, code_id: str) -> Code:
+        """Find captured code in whichever repository has it.
+
+        Raises:
+            CodeError: none has.
+        """
         if _HASH.fullmatch(code_id):
             for repository in self._repositories():
                 if repository.has(bytes.fromhex(code_id)):
@@ -274,7 +280,8 @@ class CodeRepository:
         )
 
     @contextmanager
-    def _scratch(self) -> Iterator[Path]:
+    def scratch(self) -> Iterator[Path]:
+        """A folder for a while."""
         folder = self._datmo_dir / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="code-", dir=folder, ignore_cleanup_errors=True) as name:

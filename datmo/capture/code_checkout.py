@@ -25,7 +25,7 @@ from datmo.capture.manifest import FileEntry
 from datmo.errors import CodeError
 from datmo.objects.store import ObjectStore
 
-__all__ = ["Code", "content_of", "load", "write_code"]
+__all__ = ["Code", "CodeWriter", "check_name", "content_of", "load", "write_code"]
 
 _ATTRIBUTES = b".gitattributes"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -79,7 +79,7 @@ def write_code(code: Code, to: Path, store: ObjectStore, scratch: Path) -> tuple
     except OSError as error:
         raise CodeError(f"{os.fspath(to)!r} cannot be made: {error.strerror}") from error
     try:
-        writer = _Writer(code, store, scratch)
+        writer = CodeWriter(code, store, scratch)
         handle = os.open(to, _OPEN_FOLDER)
         try:
             writer.write(handle)
@@ -99,12 +99,11 @@ def content_of(code: Code, path: str, leaf: Leaf, store: ObjectStore | None, scr
     folders = os.fsencode(path).split(b"/")[:-1]
     places = {os.fsdecode(b"/".join([*folders[:depth], _ATTRIBUTES])) for depth in range(len(folders) + 1)}
     attributes = {place: found for place in places if (found := find(code.repository.read_tree, code.tree, place))}
-    writer = _Writer(code, store, scratch, attributes)
-    data = code.repository.read(leaf.oid)[1]
-    return data if leaf.mode == LINK else writer.as_file(os.fsencode(path), leaf, data)
+    writer = CodeWriter(code, store, scratch, attributes)
+    return writer.content(os.fsencode(path), leaf)
 
 
-class _Writer:
+class CodeWriter:
     """Writes the tree of one repository; submodules have writers of their own."""
 
     def __init__(
@@ -124,6 +123,16 @@ class _Writer:
         self._conversions = self._in_force(attributes)
         self.notices: list[str] = []
 
+    @property
+    def converts(self) -> bool:
+        """Whether any file may be written otherwise than git keeps it."""
+        return self._conversions is not None
+
+    def content(self, path: bytes, leaf: Leaf) -> bytes:
+        """What is written for a file or a link."""
+        data = self._code.repository.read(leaf.oid)[1]
+        return data if leaf.mode == LINK else self.as_file(path, leaf, data)
+
     def write(self, handle: int) -> None:
         """Write everything into an open folder."""
         self._folder(self._code.tree, b"", handle)
@@ -139,7 +148,7 @@ class _Writer:
         for name, leaf in entries(self._read(tree)).items():
             if not above and name == b".datmo":
                 continue
-            _check_name(name, above)
+            check_name(name, above)
             path = above + name
             if leaf.mode == FOLDER:
                 inner = _make_folder(name, handle)
@@ -177,7 +186,7 @@ class _Writer:
                 return
             scratch = self._scratch / path.hex()
             scratch.mkdir()
-            writer = _Writer(found, self._store, scratch)
+            writer = CodeWriter(found, self._store, scratch)
             writer.write(inner)
             self.notices += [f"{os.fsdecode(path)}/{notice}" for notice in writer.notices]
         finally:
@@ -251,9 +260,9 @@ def _restore_large(code: Code, handle: int, to: Path, store: ObjectStore) -> Non
         opened: list[int] = []
         try:
             for depth, folder in enumerate(folders):
-                _check_name(folder, b"/".join(folders[:depth]))
+                check_name(folder, b"/".join(folders[:depth]))
                 opened.append(_make_folder(folder, opened[-1] if opened else handle))
-            _check_name(name, b"/".join(folders))
+            check_name(name, b"/".join(folders))
             store.restore(entry.object, to / entry.path, entry.mode)
         finally:
             for folder_handle in opened:
@@ -270,6 +279,15 @@ def _make_folder(name: bytes, handle: int) -> int:
     return os.open(name, _OPEN_FOLDER, dir_fd=handle)
 
 
-def _check_name(name: bytes, above: bytes) -> None:
+def check_name(name: bytes, above: bytes) -> None:
+    """Refuse a name that must never be written into a work tree.
+
+    Parameters:
+        name: one component of a path.
+        above: the path before it.
+
+    Raises:
+        CodeError: it leads elsewhere, or into a repository's own folder.
+    """
     if name in {b"", b".", b".."} or b"/" in name or b"\0" in name or name.lower() == b".git":
         raise CodeError(f"the code holds a file that cannot be written safely: {os.fsdecode(above + name)!r}")

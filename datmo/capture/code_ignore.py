@@ -16,7 +16,7 @@ import pygit2
 
 from datmo.capture.code_repository import git_errors
 
-__all__ = ["NAME", "IgnoreRules"]
+__all__ = ["NAME", "IgnoreRules", "match_rules"]
 
 NAME = ".datmoignore"
 
@@ -51,6 +51,20 @@ class IgnoreRules:
     def match(self, path: str) -> bool:
         """Whether a path is left out, by itself or with a folder above it."""
         return self._git is not None and self._git.path_is_ignored(os.fsencode(path).decode(errors="replace"))
+
+
+def match_rules(rules: dict[str, bytes], paths: Iterable[str], scratch: Path) -> set[str]:
+    """Which paths are ignored by rules that need not lie in any work tree.
+
+    Parameters:
+        rules: the rules by the paths of their files.
+        paths: the paths.
+        scratch: a folder for our use, not there yet.
+    """
+    if not any(text.strip() for text in rules.values()):
+        return set()
+    git = _work_tree(rules, scratch)
+    return {path for path in paths if git.path_is_ignored(os.fsencode(path).decode(errors="replace"))}
 
 
 def _work_tree(rules: dict[str, bytes], scratch: Path) -> pygit2.Repository:

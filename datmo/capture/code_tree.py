@@ -18,6 +18,7 @@ __all__ = [
     "SUBMODULE",
     "Leaf",
     "changed_tree",
+    "differing",
     "entries",
     "find",
     "walk",
@@ -63,6 +64,36 @@ def find(read: Read, tree: bytes | None, path: str) -> Leaf | None:
             return None
         leaf = entries(read(leaf.oid)).get(name)
     return leaf
+
+
+def differing(
+    before: tuple[Read, bytes | None], after: tuple[Read, bytes | None], above: bytes = b""
+) -> Iterator[tuple[bytes, Leaf | None, Leaf | None]]:
+    """What differs between two trees; folders that are the same are not gone into.
+
+    Parameters:
+        before, after: for each side what gives the bytes of its tree objects, and the tree; None for an empty one.
+        above: what the paths begin with.
+
+    Returns:
+        each path, and what lies there on both sides.
+    """
+    (read, tree), (read_after, tree_after) = before, after
+    if tree == tree_after:
+        return
+    one = {} if tree is None else entries(read(tree))
+    other = {} if tree_after is None else entries(read_after(tree_after))
+    for name in sorted({*one, *other}):
+        leaf, new = one.get(name), other.get(name)
+        if leaf == new:
+            continue
+        folders = [each.oid if each is not None and each.mode == FOLDER else None for each in (leaf, new)]
+        left = leaf if folders[0] is None else None
+        right = new if folders[1] is None else None
+        if left is not None or right is not None:
+            yield above + name, left, right
+        if folders[0] is not None or folders[1] is not None:
+            yield from differing((read, folders[0]), (read_after, folders[1]), above + name + b"/")
 
 
 def changed_tree(read: Read, write: Write, tree: bytes | None, changes: Mapping[str, Leaf | None]) -> bytes:

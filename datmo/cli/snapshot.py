@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncclick as click
 
-from datmo.cli import snapshot_diff, snapshot_store, snapshot_words
+from datmo.cli import snapshot_checkout, snapshot_diff, snapshot_store, snapshot_words
 from datmo.cli.base import (
     Group,
     effective_limit,
@@ -228,5 +228,10 @@ def _add_content(found: Sequence[Snapshot], rows: list[list[str]]) -> None:
         ]
 
 
-for _command in (*snapshot_diff.COMMANDS, *snapshot_words.COMMANDS, *snapshot_store.COMMANDS):
+for _command in (
+    *snapshot_checkout.COMMANDS,
+    *snapshot_diff.COMMANDS,
+    *snapshot_words.COMMANDS,
+    *snapshot_store.COMMANDS,
+):
     snapshot.add_command(_command)

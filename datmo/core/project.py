@@ -73,6 +73,8 @@ def evolve(state: State | None, event: Event) -> State | None:
                 "description": event.data["description"],
                 "session_id": None,
                 "snapshot_id": None,
+                "previous_id": None,
+                "checkout": None,
                 "created_at": event.recorded_us,
                 "updated_at": event.recorded_us,
             }
@@ -81,5 +83,15 @@ def evolve(state: State | None, event: Event) -> State | None:
         case "session.selected" if state:
             return {**state, "session_id": event.data["session_id"]}
         case "snapshot.created" if state and event.data["task_id"] is None:
-            return {**state, "snapshot_id": event.entity_id}
+            checkout = state["checkout"]
+            # The way back stays; what lay beside the last one's files is the new snapshot's business now.
+            return {
+                **state,
+                "snapshot_id": event.entity_id,
+                "checkout": checkout and {**checkout, "kept": [], "made": []},
+            }
+        case "snapshot.checked_out" if state:
+            data = {name: event.data[name] for name in ("checkout", "kept", "made")}
+            previous = event.data["previous"]
+            return {**state, "snapshot_id": event.entity_id, "previous_id": previous, "checkout": data}
     return state

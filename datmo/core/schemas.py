@@ -31,6 +31,7 @@ CURRENT: dict[str, int] = dict.fromkeys(
         "snapshot.updated",
         "snapshot.deleted",
         "snapshot.restored",
+        "snapshot.checked_out",
         "task.created",
         "task.started",
         "task.output",

@@ -38,6 +38,8 @@ class SnapshotCreated(TypedDict):
     file_collection_id: str
     config: dict[str, Any]
     config_path: str | None
+    config_file: NotRequired[list[Any]]
+    """The object and the mode of the file that the config was read from, where the code does not have it so."""
     stats: dict[str, Any]
     stats_path: str | None
 
@@ -124,6 +126,7 @@ def evolve(state: State | None, event: Event) -> State | None:
     match event.type:
         case "snapshot.created":
             return {
+                "config_file": None,
                 **event.data,
                 "id": event.entity_id,
                 "created_at": event.recorded_us,
@@ -135,7 +138,8 @@ def evolve(state: State | None, event: Event) -> State | None:
             data = event.data
             values: State = {name: {**state[name], **data[name]} for name in ("config", "stats") if name in data}
             words: State = {name: data[name] for name in ("message", "label") if name in data}
-            return {**state, **words, **values, "updated_at": event.recorded_us}
+            file = None if "config" in data else state["config_file"]  # it holds the values as they were
+            return {**state, **words, **values, "config_file": file, "updated_at": event.recorded_us}
         case "snapshot.restored" if state and state["deleted"] == _COLLECTED:
             raise Conflict(f"snapshot {event.entity_id} was collected: what it consisted of may be gone")
         case "snapshot.deleted" if state:

@@ -35,6 +35,10 @@ class Capturing:
 
     async def code(self, commit: str | None = None) -> str:
         """Capture the code of the tree, or find a commit that was given; returns the code id."""
+        return (await self.capture(commit)).code_id
+
+    async def capture(self, commit: str | None = None) -> CodeCapture:
+        """As `code`, but returns all that is known of it."""
         workspace = self._workspace
         if commit is not None:
             checked_text("commit_id", commit)
@@ -46,7 +50,7 @@ class Capturing:
         for notice in captured.notices:
             self._workspace.notice(notice)
         await self._record(CODE, captured.code_id, "code.captured", _code(captured))
-        return captured.code_id
+        return captured
 
     async def environment(self, definition: str | os.PathLike[str] | None = None) -> Row:
         """Capture the environment in force, or that of a definition file; returns its row as it will be."""

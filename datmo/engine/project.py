@@ -17,6 +17,7 @@ from datmo.core.ids import new_id
 from datmo.core.settings import Settings
 from datmo.engine import user_settings
 from datmo.engine.attending import tasks_of
+from datmo.engine.checkout import interrupted
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
 from datmo.engine.executors import Executors
 from datmo.engine.finding import FOLDER, find_home
@@ -238,7 +239,9 @@ async def open_project(
         ProjectBusy: it lies on a network drive, and another host uses it.
     """
     folder = await anyio.to_thread.run_sync(_home, home)
-    claimed, own = await anyio.to_thread.run_sync(lambda: (claim(folder / FOLDER), user_settings.load()))
+    claimed, own, cut_short = await anyio.to_thread.run_sync(
+        lambda: (claim(folder / FOLDER), user_settings.load(), interrupted(folder / FOLDER))
+    )
     async with EventLog.open(folder / FOLDER / "log.db", VIEWS, SCHEMAS) as log:
         row, config = await log.query(lambda connection: (view.load(connection), config_view.load(connection)))
         if row is None:
@@ -248,7 +251,10 @@ async def open_project(
         if claimed is not None:
             workspace.notice(claimed)
         async with AsyncExitStack() as stack:
-            yield Project(workspace, stack)
+            project = Project(workspace, stack)
+            if cut_short:
+                await project.snapshots._finish_checkout()
+            yield project
 
 
 @asynccontextmanager

@@ -13,6 +13,8 @@ from datmo.core.entity_list import EntityList
 from datmo.core.event import NewEvent
 from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
+from datmo.engine.checkout import Checkout
+from datmo.engine.config_file import config_file
 from datmo.engine.entities import Snapshot
 from datmo.engine.values import Wanted, find_values
 from datmo.engine.workspace import Workspace, checked_text, command
@@ -173,6 +175,9 @@ class Snapshots:
     async def _append(self, capturing: Capturing, created: rules.SnapshotCreated) -> Snapshot:
         workspace = self._workspace
         twin = await workspace.query(lambda connection: view.same_content(connection, created))
+        file = await workspace.in_thread(lambda: config_file(workspace, created["code_id"], created["config_path"]))
+        if file is not None:
+            created["config_file"] = file
         snapshot_id = new_id()
         with command():
             await workspace.log.append(*capturing.events, *rules.create(snapshot_id, created))
@@ -340,6 +345,48 @@ class Snapshots:
                 lambda connection: view.ls(connection, session_id=None, text=None, limit=None)
             )
         return await verify_snapshots(self._workspace, rows, progress)
+
+    async def checkout(
+        self,
+        snapshot: str,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        branch: str | None = None,
+        save: bool = True,
+    ) -> Checkout[Snapshot]:
+        """Bring the project's folder to the state of a snapshot: code, files and configuration.
+
+        Git's index, HEAD and branches stay as they are, and ignored files are not touched. Work that is in no snapshot
+        is kept as one first, and `-` goes back to it.
+
+        Parameters:
+            snapshot: its id, its label, a unique prefix of its id, or `-` for where the last checkout came from.
+            to: write it into this folder instead, relative to the working folder; it is empty, or not there yet.
+            branch: make this branch of git, and enter it.
+            save: keep unsaved work; False refuses where there is some.
+
+        Returns:
+            What was done.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+            Refused: git is in the middle of something, something is in the way, or there is unsaved work.
+            ProjectBusy: another checkout is under way.
+            CaptureError: something cannot be read or written.
+        """
+        from datmo.engine.checking_out import check_out
+
+        target = None if to is None else await self._workspace.in_thread(lambda: Path(os.path.abspath(to)))
+        if branch is not None:
+            checked_text("branch", branch)
+        done = await check_out(self._workspace, self._append, snapshot, to=target, branch=branch, save=save)
+        saved = None if done.saved is None else await self.get(done.saved)
+        return Checkout(self._entity(done.row), saved, done.written, done.removed, done.folder, done.in_git)
+
+    async def _finish_checkout(self) -> None:
+        from datmo.engine.checking_out import finish_interrupted
+
+        await finish_interrupted(self._workspace, self._append)
 
     async def _change(self, snapshot_id: str, events: list[NewEvent]) -> Snapshot:
         workspace = self._workspace

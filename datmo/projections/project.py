@@ -11,7 +11,7 @@ __all__ = ["PROJECT", "load"]
 
 PROJECT = Projection(
     table="project",
-    version=1,
+    version=2,
     columns={
         "key": "TEXT",
         "id": "TEXT",
@@ -19,10 +19,18 @@ PROJECT = Projection(
         "description": "TEXT",
         "session_id": "TEXT",
         "snapshot_id": "TEXT",
+        "previous_id": "TEXT",
+        "checkout": "JSON",
         "created_at": "INTEGER",
         "updated_at": "INTEGER",
     },
-    types=("project.initialized", "project.described", "session.selected", "snapshot.created"),
+    types=(
+        "project.initialized",
+        "project.described",
+        "session.selected",
+        "snapshot.created",
+        "snapshot.checked_out",
+    ),
     fold=project.evolve,
     key=lambda _: "project",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from datmo.core import snapshot
 from datmo.core.entity.snapshot import Snapshot
 from datmo.core.event import from_microseconds
+from datmo.projections.content import CODE
 from datmo.projections.projection import Projection, Row
 from datmo.projections.search import listing
 from datmo.projections.sessions import VISIBLE
@@ -15,11 +16,11 @@ from datmo.projections.sessions import VISIBLE
 if TYPE_CHECKING:
     from datmo.projections.selecting import Field
 
-__all__ = ["SNAPSHOTS", "entity", "ls", "same_content"]
+__all__ = ["SNAPSHOTS", "entity", "ls", "of_tree", "same_content"]
 
 SNAPSHOTS = Projection(
     table="snapshot",
-    version=3,
+    version=4,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",
@@ -31,6 +32,7 @@ SNAPSHOTS = Projection(
         "file_collection_id": "TEXT",
         "config": "JSON",
         "config_path": "TEXT",
+        "config_file": "JSON",
         "stats": "JSON",
         "stats_path": "TEXT",
         "created_at": "INTEGER",
@@ -110,6 +112,17 @@ def same_content(connection: sqlite3.Connection, data: snapshot.SnapshotCreated)
         (data["code_id"], data["environment_id"], data["file_collection_id"]),
     )
     return next((row["id"] for row in rows if row["config"] == data["config"] and row["stats"] == data["stats"]), None)
+
+
+def of_tree(connection: sqlite3.Connection, tree: str, large: list[list[Any]], limit: int = 10) -> list[Row]:
+    """Return the newest snapshots whose code has this tree and these large files."""
+    codes = [row["id"] for row in CODE.select(connection, "WHERE tree = ?", (tree,)) if row["large"] == large]
+    return SNAPSHOTS.select(
+        connection,
+        f"WHERE code_id IN ({', '.join('?' * len(codes))}) AND deleted = 0 AND {VISIBLE}"
+        " ORDER BY position DESC LIMIT ?",
+        (*codes, limit),
+    )
 
 
 def entity(row: Row, model_id: str) -> Snapshot:

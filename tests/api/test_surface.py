@@ -55,6 +55,7 @@ def test_the_names_of_the_async_api() -> None:
         "Agreement",
         "Appended",
         "AsOf",
+        "Checkout",
         "Collection",
         "Difference",
         "Environment",

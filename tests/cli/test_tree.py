@@ -38,6 +38,7 @@ TREE = {
         "--session-id", "--all", "-a", "--filter", "--where", "--sort", "--deleted", "--limit", "--format",
     },
     "snapshot diff": {"ID_1", "ID_2", "--code", "--stat", "--format"},
+    "snapshot checkout": {"ID", "--id", "--to", "--branch", "--no-save"},
     "snapshot update": {"ID", "--message", "-m", "--label", "-l", "--config", "--stats"},
     "snapshot delete": {"ID", "--id"},
     "snapshot verify": {"ID...", "--all", "-a", "--format"},

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from datmo.core import environment, outbox, project, session, settings, snapshot, task
+from datmo.core import checkout, environment, outbox, project, session, settings, snapshot, task
 from datmo.core.event import NewEvent
 from datmo.core.points import Columns
 
@@ -159,6 +159,18 @@ def change_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
     return snapshot.delete(state) if number % 3 == 1 else snapshot.restore(state)
 
 
+def check_out_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    data = checkout.CheckedOut(
+        checkout=f"01900000-0000-7000-8000-00000000000{number}",
+        previous=entity("snapshot" + "z", number + 1) if values else None,
+        saved=bool(values),
+        branch="best" if number % 2 else None,
+        kept=["model.bin"] * (number % 3),
+        made=["out/model.bin"] * (number % 2),
+    )
+    return checkout.check_out(entity("snapshot" + "z", number), data)
+
+
 def capture(number: int, values: dict[str, Any]) -> list[NewEvent]:
     code = {"tree": "t" * 40, "base": None, "large": [["w.bin", "o" * 64, 9, 420]], "own_repository": True}
     described: dict[str, Any] = {
@@ -230,6 +242,7 @@ COMMANDS = (
     end_task,
     create_snapshot,
     change_snapshot,
+    check_out_snapshot,
     capture,
     build,
     delete_environment,
