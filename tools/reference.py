@@ -295,10 +295,9 @@ def _prose(text: str) -> str:
 def settings() -> str:
     listed = [
         row(
-            f"`{each.name}`",
+            f"`{each.name}` `{each.variable}`",
             each.kind.described,
             "worked out" if each.default is None else f"`{each.kind.show(each.default)}`",
-            f"`{each.variable}`",
             each.help,
         )
         for each in SETTINGS.values()
@@ -306,7 +305,7 @@ def settings() -> str:
     return page(
         "Settings",
         ABOUT_SETTINGS,
-        "\n".join([*rows("setting", "what it may be", "default", "variable", "what it does"), *listed]),
+        "\n".join([*rows("setting, and its variable", "what it may be", "default", "what it does"), *listed]),
         "Beside them: `NO_COLOR` (any value) leaves colours away; `DATMO_DEBUG=1` shows where a bug happened;"
         " `DOCKER_HOST` names the Docker engine.",
     )

@@ -40,7 +40,6 @@ _BY_OPTION: Mapping[str, Sequence[str]] = {
     "--code-id": ("code",),
     "--file-collection-id": ("files",),
     "--label": ("label",),
-    "--from": ("task",),
 }
 """What an option's value names."""
 

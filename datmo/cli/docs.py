@@ -20,7 +20,8 @@ _FIRST = ("guide", "cli", "sdk")
 
 def pages() -> dict[str, str]:
     """Return the names of the pages with their titles, in the order in which they are read."""
-    names = sorted((path.stem for path in FOLDER.glob("*.md")), key=lambda name: (name not in _FIRST, name))
+    order = {name: place for place, name in enumerate(_FIRST)}
+    names = sorted((path.stem for path in FOLDER.glob("*.md")), key=lambda name: (order.get(name, len(order)), name))
     return {name: _text(name).partition("\n")[0].removeprefix("# ") for name in names}
 
 

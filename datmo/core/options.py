@@ -9,12 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from datmo.core.placement import CODE_AT
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
-__all__ = ["CODE_AT", "Limits", "TaskOptions", "code_place", "looks_secret"]
-
-CODE_AT = "/home"
-"""Where the code is in a container, unless it is said otherwise."""
+__all__ = ["Limits", "TaskOptions", "code_place", "looks_secret"]
 
 USERS = ("me", "image", "root")
 

@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 from datmo.errors import InvalidArgument
 
-__all__ = ["EXECUTORS", "Placement", "place"]
+__all__ = ["CODE_AT", "EXECUTORS", "Placement", "place"]
 
 EXECUTORS = ("docker", "process")
+
+CODE_AT = "/home"
+"""Where the code is in a container, unless it is said otherwise."""
 
 
 class Placement(NamedTuple):

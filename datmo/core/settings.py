@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypedDict
 
 from datmo.core.event import Event, NewEvent
-from datmo.core.options import CODE_AT, code_place
+from datmo.core.placement import CODE_AT
 from datmo.errors import InvalidArgument
 
 __all__ = [
@@ -31,9 +31,10 @@ __all__ = [
 State = dict[str, Any]
 
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
+# Compiled when the first text is read: most commands read none.
+_SIZE = r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?"
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_TIME = re.compile(r"(\d+(?:\.\d+)?) ?([smh]?)", re.IGNORECASE)
+_TIME = r"(\d+(?:\.\d+)?) ?([smh]?)"
 
 
 class ConfigSet(TypedDict):
@@ -73,7 +74,7 @@ def _read_count(given: Any) -> int | None:
 
 
 def _read_size(given: Any) -> int | None:
-    found = _SIZE.fullmatch(given.strip()) if isinstance(given, str) else None
+    found = re.fullmatch(_SIZE, given.strip(), re.IGNORECASE) if isinstance(given, str) else None
     if found:
         given = int(float(found[1]) * 2 ** _UNITS[found[2].lower()])
     return given if type(given) is int and 0 < given < 2**63 else None
@@ -87,13 +88,15 @@ def _show_size(value: int) -> str:
 
 
 def _read_seconds(given: Any) -> float | None:
-    found = _TIME.fullmatch(given.strip()) if isinstance(given, str) else None
+    found = re.fullmatch(_TIME, given.strip(), re.IGNORECASE) if isinstance(given, str) else None
     if found:
         given = float(found[1]) * _SECONDS[found[2].lower()]
     return float(given) if type(given) in (int, float) and 0 < given < 1e7 else None
 
 
 def _read_place(given: Any) -> str | None:
+    from datmo.core.options import code_place
+
     try:
         place, inside = code_place(given)
     except InvalidArgument:

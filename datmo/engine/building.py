@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from datmo.core.content import EnvironmentBuilt
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
-from datmo.core.options import CODE_AT
+from datmo.core.placement import CODE_AT
 from datmo.engine.workspace import Workspace
 from datmo.errors import BuildFailed
 from datmo.projections.projection import Row

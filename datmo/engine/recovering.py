@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from datmo.core import task as rules
 from datmo.core.ids import short
-from datmo.core.options import CODE_AT
+from datmo.core.placement import CODE_AT
 from datmo.engine.attending import unattended
 from datmo.engine.executors import Executors
 from datmo.engine.queueing import end_abandoned

@@ -11,8 +11,8 @@ import anyio
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
-from datmo.core.options import CODE_AT, Limits
-from datmo.core.placement import Placement, place
+from datmo.core.options import Limits
+from datmo.core.placement import CODE_AT, Placement, place
 from datmo.core.sweep import variables
 from datmo.engine.building import Place, image_for, interpreter_for
 from datmo.engine.capturing import Capturing

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from datmo.core.options import CODE_AT
+from datmo.core.placement import CODE_AT
 from datmo.errors import StartFailed
 
 __all__ = ["Chunk", "Ended", "Executor", "Handle", "PortMapping", "RunSpec"]

@@ -14,7 +14,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-from datmo.core.options import CODE_AT
+from datmo.core.placement import CODE_AT
 from datmo.errors import InvalidArgument, StartFailed
 from datmo.runner import keeper as keeper_module
 from datmo.runner.executors.base import RunSpec
