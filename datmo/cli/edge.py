@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,8 @@ __all__ = ["execute", "root", "run"]
 
 _LEVELS = ("quiet", "normal", "verbose")
 _READER_GONE = 128 + signal.SIGPIPE
+_SHORT = 1.0
+"""Seconds."""
 
 root: Root = Root(
     name="datmo",
@@ -61,10 +64,18 @@ async def _until_signalled(arguments: Sequence[str]) -> tuple[int, bool]:
 
     async with anyio.create_task_group() as workers:
         await workers.start(listen, name="signals")
+        workers.start_soon(_collect_garbage_later, name="garbage collector")
         with command:
             code = await execute(arguments)
         workers.cancel_scope.cancel()
     return signalled or code, bool(signalled)
+
+
+async def _collect_garbage_later() -> None:
+    """Let a command that takes longer have its garbage collected; of a short one, whatever it leaves goes with it."""
+    await anyio.sleep(_SHORT)
+    gc.freeze()  # all the modules are there to stay
+    gc.enable()
 
 
 def _signals() -> list[signal.Signals]:
