@@ -91,6 +91,13 @@ NEVER_AGAIN = (
         "api/test_containers.py::test_cleanup_removes_the_images",
         "cli/test_project.py::test_cleanup_lists_what_goes_and_removes_nothing_where_nobody_can_say_yes",
     )),
+    NeverAgain("checkout detached HEAD, brought back code alone", "all of it, exact, and a way back", (
+        "api/test_round_trips.py::test_checkout_and_the_way_back_are_exact",
+        "api/test_checkout.py::test_code_comes_back_and_git_stays_as_it_was",
+        "api/test_checkout.py::test_files_of_the_project_return_to_their_places",
+        "api/test_checkout.py::test_the_configurations_file_comes_back",
+        "cli/test_snapshot_checkout.py::test_what_was_done_is_said",
+    )),
     NeverAgain("a diff of ids", "values, files, environment, code line by line", (
         "api/test_diff.py::test_everything_that_differs_is_named",
         "cli/test_snapshot_diff.py::test_the_codes_changes_line_by_line_or_counted",

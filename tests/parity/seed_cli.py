@@ -47,7 +47,7 @@ class Argument(NamedTuple):
 GROUPS = {
     "": "init version status cleanup session snapshot task",
     "session": "create delete ls select",
-    "snapshot": "create delete ls diff inspect",
+    "snapshot": "create delete ls checkout diff inspect",
     "task": "run ls stop",
 }
 
@@ -63,6 +63,7 @@ COMMANDS = (
     Command("snapshot create", "cli/test_snapshot.py::test_create_prints_the_id_and_says_the_next_step"),
     Command("snapshot delete", "cli/test_snapshot_words.py::test_delete_and_undelete"),
     Command("snapshot ls", "cli/test_snapshot.py::test_ls_is_newest_first_and_marks_the_current_one"),
+    Command("snapshot checkout", "cli/test_snapshot_checkout.py::test_what_was_done_is_said"),
     Command("snapshot diff", "cli/test_snapshot_diff.py::test_the_page_says_what_differs"),
     Command("snapshot inspect", "cli/test_snapshot.py::test_inspect_takes_an_id_a_prefix_or_a_label"),
     Command("task run", "cli/test_task.py::test_output_is_passed_on_and_the_rest_is_said_beside_it"),
@@ -112,6 +113,8 @@ OPTIONS = (
 )  # fmt: skip
 
 ARGUMENTS = (
+    # As ID or as --id ID, and it must be given.
+    Argument("snapshot checkout", "ID", False, "cli/test_snapshot_checkout.py::test_wrong_usage"),
     Argument("snapshot diff", "ID_1", True, "cli/test_snapshot_diff.py::test_the_document"),
     Argument("snapshot diff", "ID_2", True, "cli/test_snapshot_diff.py::test_the_document"),
     Argument("snapshot inspect", "ID", True, "cli/test_snapshot.py::test_an_unknown_snapshot"),

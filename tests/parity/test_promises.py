@@ -71,8 +71,9 @@ def test_whatever_is_named_is_looked_up_before_anything_is_written(made: Path, f
 @pytest.mark.parametrize(
     "words",
     [
-        "snapshot delete", "snapshot inspect", "snapshot diff zzzz", "snapshot ls --session-id", "task stop",
-        "task stop --id", "task ls --session-id", "session select", "session delete", "task run true --session-id",
+        "snapshot delete", "snapshot inspect", "snapshot checkout", "snapshot diff zzzz", "snapshot ls --session-id",
+        "task stop", "task stop --id", "task ls --session-id", "session select", "session delete",
+        "task run true --session-id",
     ],
 )  # fmt: skip
 def test_commands_name_the_id_that_they_do_not_find(made: Path, words: str) -> None:
