@@ -26,6 +26,7 @@ from datmo.core.entity.session import Session
 from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
 from datmo.core.event import Appended, Event, Expected, NewEvent
 from datmo.core.options import TaskOptions
+from datmo.core.points import Series
 from datmo.core.settings import SettingValue
 from datmo.core.sweep import TaskSpec
 from datmo.engine.checkout import Checkout
@@ -57,6 +58,7 @@ __all__ = [
     "Proposal",
     "ReplayReport",
     "Rerun",
+    "Series",
     "Session",
     "SettingValue",
     "Snapshot",

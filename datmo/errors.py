@@ -115,7 +115,7 @@ class EntityNotFound(DatmoError):
     """No entity of a kind has the id that was given.
 
     Parameters:
-        kind: `session`, `snapshot`, `task`, `environment` ...
+        kind: `session`, `snapshot`, `task`, `environment`, `metric` ...
         given: the id as it was given.
     """
 
@@ -123,6 +123,7 @@ class EntityNotFound(DatmoError):
         message = {
             "event": f"there is no event at position {given}",
             "session": f"no session has the name {given!r}, or an id that begins with it",
+            "metric": f"the task has no metric {given!r}",
         }.get(kind, f"no {kind} has an id that begins with {given!r}")
         super().__init__(message, hint=hint)
         self.kind = kind

@@ -16,6 +16,7 @@ from datmo.core.sweep import TaskSpec
 from datmo.task import Task
 
 if TYPE_CHECKING:
+    from datmo.core.points import Series, Summary
     from datmo.engine import project as engine
     from datmo.engine import tasks as engine_tasks
     from datmo.engine.tasks import TaskUpdate
@@ -194,6 +195,16 @@ class Tasks:
     def inspect(self, task: str) -> dict[str, Any]:
         """Return everything that is known of a task, as plain values."""
         return portal.call(self._tasks.inspect, task)
+
+    def summaries(self, task: str) -> dict[str, Summary]:
+        """Return what is known of each of a task's metrics by its name, also while it runs."""
+        return portal.call(self._tasks.summaries, task)
+
+    def metrics(
+        self, task: str, name: str, *, start: int | None = None, end: int | None = None, points: int | None = None
+    ) -> Series:
+        """Return the points of one of a task's metrics, as arrays; also while it runs."""
+        return portal.call(self._tasks.metrics, task, name, start=start, end=end, points=points)
 
     def stop(self, task: str) -> Task:
         """Stop a task, whichever process runs it, and return it as it ended."""

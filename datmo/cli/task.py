@@ -23,6 +23,7 @@ from datmo.cli.base import (
 from datmo.cli.table import Column, table
 from datmo.cli.task_again import AGAIN
 from datmo.cli.task_control import COMMANDS
+from datmo.cli.task_metrics import metrics
 from datmo.cli.task_options import run_options, taken_options
 from datmo.cli.task_output import OUR_FAILURE, exit_code, say_end, shown
 from datmo.cli.task_sweep import SweepOptions, specs_of, sweep_options
@@ -249,5 +250,5 @@ def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
     return table(columns, rows, width=width(), colour=colourful())
 
 
-for _command in (*COMMANDS, *AGAIN):
+for _command in (*COMMANDS, *AGAIN, metrics):
     task.add_command(_command)

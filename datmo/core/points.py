@@ -57,13 +57,15 @@ class Summary(TypedDict):
 
 
 class Series(NamedTuple):
-    """Some points of a series, as programs read them; each three of one place belong together.
+    """Points of a metric, as programs read them; what is in one place of the three arrays belongs together.
+
+    The arrays are the standard library's; numerical packages take them without copying: `numpy.asarray(series.values)`.
 
     Attributes:
         name: the metric.
-        steps: integers, as `array("q")`; numerical packages take it without copying: `numpy.asarray(series.steps)`.
+        steps: integers, as `array("q")`.
         times: seconds since 1970, as `array("d")`.
-        values: numbers, as `array("d")`.
+        values: numbers, as `array("d")`; NaN and infinities are themselves.
     """
 
     name: str

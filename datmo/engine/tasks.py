@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.engine.attendance import TaskUpdate
 from datmo.engine.attending import tasks_of
 from datmo.engine.edge import single_error
 from datmo.engine.entities import Task
 from datmo.engine.launching import Launching
+from datmo.engine.measuring import series_of
 from datmo.engine.running_tasks import RunningTasks
 from datmo.engine.workspace import command as one_command
 from datmo.projections import tasks as view
+from datmo.projections.metrics import of_task
 from datmo.projections.projection import Row
+
+if TYPE_CHECKING:
+    from datmo.core.points import Series, Summary
 
 __all__ = ["RunningTasks", "TaskUpdate", "Tasks", "TasksPage"]
 
@@ -92,6 +97,42 @@ class Tasks(Launching):
 
         found = await self.get(task)
         return await inspect_task(self._workspace, await self._workspace.task(found.id), unattended=found.unattended)
+
+    async def summaries(self, task: str) -> dict[str, Summary]:
+        """Return what is known of each of a task's metrics by its name, also while it runs.
+
+        That is `count`, `first_step`, `last_step`, `last_time` (seconds since 1970), `last`, and `min` and `max`, which
+        leave NaN out and are None where there is nothing else.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        task_id = (await self._workspace.task(task))["id"]
+        return await self._workspace.query(lambda connection: of_task(connection, task_id))
+
+    async def metrics(
+        self, task: str, name: str, *, start: int | None = None, end: int | None = None, points: int | None = None
+    ) -> Series:
+        """Return the points of one of a task's metrics, as arrays; also while it runs.
+
+        ```python
+        loss = await project.tasks.metrics(task.id, "loss", points=1000)
+        print(loss.steps[-1], loss.values[-1])
+        ```
+
+        Parameters:
+            task: its id or a unique prefix.
+            name: the metric; `summaries` names all of a task, with their last, least and greatest values.
+            start, end: only steps from the one to the other, both included.
+            points: at most so many: the series is cut into half as many parts of equally many points, and of each the
+                least and the greatest value are returned, so that no peak is lost.
+
+        Raises:
+            EntityNotFound, AmbiguousId: no task fits, or several do; or the task has no such metric.
+            InvalidArgument: `points` is less than 2.
+        """
+        task_id = (await self._workspace.task(task))["id"]
+        return await series_of(self._workspace, task_id, name, start=start, end=end, points=points)
 
     async def stop(self, task: str) -> Task:
         """Stop a task, whichever process runs it, and return it as it ended; one that has ended stays as it is.

@@ -22,7 +22,7 @@ except ImportError:
 
 __all__ = ["CurrentTask", "current", "entered"]
 
-_PLAIN = frozenset([float, int])
+_LONGEST = lines.LONGEST
 _MOST_NAMES = 10_000
 
 _innermost: ContextVar[CurrentTask | None] = ContextVar("datmo_task", default=None)
@@ -73,26 +73,29 @@ class CurrentTask:
         if values is not None:
             more = {**values, **more}
         names = self._names
-        plain = step is None or type(step) is int
-        for name, value in more.items():
-            if type(value) not in _PLAIN or name not in names:
-                plain = False
         line = b""
-        if plain and more:
-            content = {"log": more, "time": time()} if step is None else {"log": more, "step": step, "time": time()}
-            try:
-                line = dumps(content, None, OPT_APPEND_NEWLINE)
-            except (TypeError, ValueError):  # NaN, or more than 64 bits
-                line = b""
-        # orjson writes NaN as null.
-        if not line or b"null" in line or len(line) > lines.LONGEST:
+        try:
+            for name, value in more.items():
+                # The difference is 0 but for NaN and infinities; what is no number has none.
+                if name not in names or value - value != 0:
+                    break
+            else:
+                if type(step) is int:
+                    line = dumps({"log": more, "step": step, "time": time()}, None, OPT_APPEND_NEWLINE)
+                elif step is None:
+                    line = dumps({"log": more, "time": time()}, None, OPT_APPEND_NEWLINE)
+        except Exception:  # noqa: BLE001  # whatever it is, `_any_line` knows a way, or says what is wrong
+            line = b""
+        size = len(line)
+        if not size or size > _LONGEST or not more:
             line = self._any_line(step, more)
+            size = len(line)
         try:
             written = write(self._outbox.descriptor, line)
         except OSError:  # not open yet, or the disk is full
             self._outbox.write(line)
         else:
-            if written != len(line):
+            if written != size:
                 self._outbox.finish(line, written)
 
     def _any_line(self, step: Any, values: dict[str, Any]) -> bytes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from datmo.core import outbox
+from datmo.core.points import Columns, join
 from datmo.projections.projection import Projection
 
-__all__ = ["METRICS", "artifacts", "of_task", "payloads"]
+__all__ = ["METRICS", "artifacts", "of_task", "series"]
 
 METRICS = Projection(
     table="task_metrics",
@@ -38,11 +39,11 @@ def artifacts(connection: sqlite3.Connection, task_id: str) -> list[outbox.Artif
     return [] if row is None else [outbox.Artifact(path, *stored) for path, stored in row["artifacts"].items()]
 
 
-def payloads(connection: sqlite3.Connection, task_id: str) -> list[bytes]:
-    """Return the payloads of a task's metrics, in order; those that were erased are left out."""
+def series(connection: sqlite3.Connection, task_id: str, name: str) -> Columns:
+    """Return all points of one of a task's metrics; those whose payloads were erased are left out."""
     rows = connection.execute(
         "SELECT bytes FROM event JOIN payload USING (position)"
         " WHERE stream = ? AND type = 'task.metrics' ORDER BY version",
         (f"task/{task_id}",),
     )
-    return [bytes(found) for (found,) in rows]
+    return join((payload for (payload,) in rows), name)

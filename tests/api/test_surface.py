@@ -70,6 +70,7 @@ def test_the_names_of_the_async_api() -> None:
         "Proposal",
         "ReplayReport",
         "Rerun",
+        "Series",
         "Session",
         "SettingValue",
         "Snapshot",

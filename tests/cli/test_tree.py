@@ -53,6 +53,7 @@ TREE = {
     "task rerun": {"ID", "--env", "--name"},
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
     "task inspect": {"ID", "--format"},
+    "task metrics": {"ID", "NAME", "--start", "--end", "--points", "--format"},
     "task stop": {"ID", "--id", "--all", "-a"},
     "task wait": {"ID..."},
     "task recover": {"--no-wait", "--give-up"},

@@ -52,8 +52,8 @@ class Taking:
         return [event.type async for event in self.project.log.read(stream=f"task/{TASK}")]
 
     async def values(self, name: str = "loss") -> list[float]:
-        payloads = await self.project._workspace.query(lambda connection: metrics.payloads(connection, TASK))
-        return list(join(payloads, name).values)
+        found = await self.project._workspace.query(lambda connection: metrics.series(connection, TASK, name))
+        return list(found.values)
 
     async def series(self) -> dict[str, Any]:
         found = await self.project._workspace.query(lambda connection: metrics.of_task(connection, TASK))

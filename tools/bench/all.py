@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import append, capture, many, processes, replay, startup, task
+from bench import append, capture, many, metrics, processes, replay, startup, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,5 +18,6 @@ BENCHES: dict[str, Callable[[float], list[Case]]] = {
     "startup": startup.cases,
     "task": task.cases,
     "many": many.cases,
+    "metrics": metrics.cases,
     "capture": capture.cases,
 }
