@@ -46,7 +46,7 @@ class EnvironmentCreated(TypedDict):
 class EnvironmentBuilt(TypedDict):
     """Data of `environment.built`, `.build_started` (the key alone) and `.build_failed` (with the reason).
 
-    `packages` are those that a virtual environment has, `name==version`.
+    `packages` are the Python packages that it has, `name==version`.
     """
 
     key: str

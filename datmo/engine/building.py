@@ -14,7 +14,7 @@ from datmo.core.event import NewEvent
 from datmo.core.ids import short
 from datmo.core.placement import CODE_AT
 from datmo.engine.workspace import Workspace
-from datmo.errors import BuildFailed
+from datmo.errors import BuildFailed, RunnerError
 from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
@@ -79,11 +79,21 @@ async def image_for(
         await workspace.log.append(NewEvent(stream, "environment.build_failed", data))
         raise
     data = _build(plan.key, built.image_id, built.base_image_id, began, None)
+    data["packages"] = await _packages(workspace, docker, tag)
     await workspace.log.append(NewEvent(stream, "environment.built", data))
     info = await docker.images.info(tag)
     for notice in info.notices(code_at) if info else ():
         workspace.notice(notice)
     return _in_container(plan, "built", tag, info)
+
+
+async def _packages(workspace: Workspace, docker: DockerExecutor, tag: str) -> list[str]:
+    """Return the Python packages of an image that was just built: a record for people, so that it never fails."""
+    try:
+        return list(await docker.images.packages(tag))
+    except RunnerError as error:
+        workspace.notice(f"the packages of the image are not known: {error}")
+        return []
 
 
 def _in_container(plan: _Plan, state: str, tag: str, info: ImageInfo | None) -> Place:

@@ -76,6 +76,7 @@ async def test_an_image_is_built_ahead_of_time(face: Face, project: Any, home: P
         made = await project.environments.create()
         (build,) = made.builds.values()
         assert build["image_id"].startswith("sha256:")
+        assert any(package.startswith("pip==") for package in made.packages)
         task = await project.tasks.run("true")
         assert task.environment_id == made.id
         assert task.runs_on.endswith("(cached)")

@@ -172,3 +172,20 @@ def test_the_base_is_that_of_the_last_stage_through_the_stages_it_stands_on() ->
 def test_what_a_step_prints_is_not_taken_for_the_builders_words() -> None:
     transcript = understood("Step 2/2 : RUN x\n", f" ---> Running in {'a' * 12}\n", f" ---> Running in {'b' * 12}\n")
     assert transcript.container == "a" * 12
+
+
+async def test_an_images_python_packages_are_listed_and_nothing_stays(tasks: Tasks, tag: str, engine: str) -> None:
+    images = tasks.executor.images
+    await images.build([context(Dockerfile=f"FROM {tasks.image}\nENTRYPOINT ['false']\n")], tag=tag, line=print)
+    found = await images.packages(tag)
+    assert any(package.startswith("pip==") for package in found)
+    assert list(found) == sorted(found)
+    async with Docker(engine) as docker:
+        left = await docker.containers.list(all=True, filters={"ancestor": [tag]})
+    assert left == []
+
+
+async def test_an_image_without_a_shell_has_none_that_are_known(tasks: Tasks, tag: str) -> None:
+    images = tasks.executor.images
+    await images.build([context(Dockerfile="FROM scratch\nCOPY Dockerfile /\n")], tag=tag, line=print)
+    assert await images.packages(tag) == ()

@@ -14,6 +14,7 @@ from datmo.runner.executors.base import Ended, RunSpec
 from datmo.runner.library import add_to_path
 
 __all__ = [
+    "RECORD",
     "TASK_LABEL",
     "chown_config",
     "container_config",
@@ -36,7 +37,7 @@ _LIBRARY = "/datmo/python"
 _SIGTERM, _SIGKILL = 143, 137
 
 # The record is the one source of the output: never rotated, never removed by the engine itself.
-_RECORD = {"Type": "json-file", "Config": {"max-size": "1000g", "max-file": "1"}}
+RECORD = {"Type": "json-file", "Config": {"max-size": "1000g", "max-file": "1"}}
 
 
 def container_name(task_id: str) -> str:
@@ -91,7 +92,7 @@ def chown_config(spec: RunSpec) -> dict[str, Any]:
         "Labels": {TASK_LABEL + ".owner": spec.task_id},
         "HostConfig": {
             "Mounts": [_bind(path, target) for target, path in folders.items()],
-            "LogConfig": _RECORD,
+            "LogConfig": RECORD,
             "NetworkMode": "none",
             "SecurityOpt": ["no-new-privileges"],
             "CapDrop": ["ALL"],
@@ -129,7 +130,7 @@ def _user(user: str) -> str | None:
 def _host_config(spec: RunSpec) -> dict[str, Any]:
     config: dict[str, Any] = {
         "Mounts": _mounts(spec),
-        "LogConfig": _RECORD,
+        "LogConfig": RECORD,
         "AutoRemove": False,
         "SecurityOpt": ["no-new-privileges"],
         "Ulimits": [],  # Podman's service fails without

@@ -92,6 +92,16 @@ class Images:
             ImageInfo(each["Id"], tuple(each["RepoTags"] or ()), each["Labels"] or {}, each["Size"]) for each in found
         ]
 
+    async def packages(self, name: str) -> tuple[str, ...]:
+        """Return the Python packages of an image, `name==version`, sorted; none where it has no Python that tells.
+
+        A container of it lists them, which sees nothing of ours, and is removed.
+        """
+        from datmo.runner.executors.docker_config import RECORD
+        from datmo.runner.executors.docker_packages import packages_of_image
+
+        return await packages_of_image(self._engine, name, RECORD)
+
     async def remove(self, name: str) -> bool:
         """Remove an image's name, and the image with its last one; return whether there was one.
 
