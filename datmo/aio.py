@@ -31,6 +31,8 @@ from datmo.core.settings import SettingValue
 from datmo.core.sweep import TaskSpec
 from datmo.engine.checkout import Checkout
 from datmo.engine.entities import Snapshot, Task
+from datmo.engine.exporting import Exported
+from datmo.engine.keeping import Imported
 from datmo.engine.log import AsOf
 from datmo.engine.project import Project, Status, cleanup, init
 from datmo.engine.project import open_project as open  # noqa: A004  # the name that people type: datmo.open()
@@ -51,6 +53,8 @@ __all__ = [
     "EnvironmentInUse",
     "Event",
     "Expected",
+    "Exported",
+    "Imported",
     "LogReport",
     "NewEvent",
     "Problem",

@@ -18,6 +18,7 @@
     ├── ObjectError
     │   ├── ObjectMissing          the store has no object of that id
     │   └── ObjectDamaged          its bytes do not have that hash
+    ├── ArchiveError               an archive of snapshots cannot be written, or not be imported
     ├── CaptureError
     │   ├── CodeError              the code could not be captured or checked out
     │   ├── EnvironmentInvalid     an environment definition cannot be used
@@ -36,6 +37,7 @@ from typing import ClassVar
 
 __all__ = [
     "AmbiguousId",
+    "ArchiveError",
     "BuildFailed",
     "CaptureError",
     "CodeError",
@@ -204,6 +206,10 @@ class ObjectMissing(ObjectError):
 
 class ObjectDamaged(ObjectError):
     """The bytes of an object do not have its hash."""
+
+
+class ArchiveError(DatmoError):
+    """An archive of snapshots cannot be written, or is not one that can be imported; nothing was recorded."""
 
 
 class CaptureError(DatmoError):

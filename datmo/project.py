@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from datmo.engine.project import Status
     from datmo.eventlog.verify import LogReport
     from datmo.projections.views import ReplayReport
-    from datmo.snapshot import Snapshot, Snapshots
+    from datmo.snapshot import Snapshot
+    from datmo.snapshots import Snapshots
     from datmo.task import Task
     from datmo.tasks import Tasks
 
@@ -48,7 +49,7 @@ class Project:
 
     def __init__(self, project: engine.Project) -> None:
         from datmo.config import ProjectConfig
-        from datmo.snapshot import Snapshots
+        from datmo.snapshots import Snapshots
         from datmo.tasks import Tasks
 
         self._project = project

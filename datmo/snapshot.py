@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from datmo import portal
 from datmo.core.entity.snapshot import Snapshot as SnapshotEntity
-from datmo.core.entity_list import EntityList
 from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
 if TYPE_CHECKING:
     from datmo.core.differences import Difference
-    from datmo.engine import project as engine
     from datmo.engine.checkout import Checkout
-    from datmo.engine.verifying import SnapshotReport
 
-__all__ = ["Snapshot", "Snapshots", "checkout", "create", "delete", "diff", "ls", "undelete", "update"]
+__all__ = ["Snapshot", "checkout", "create", "delete", "diff", "ls", "undelete", "update"]
 
 
 class Snapshot:
@@ -140,136 +137,6 @@ class Snapshot:
 
     def __repr__(self) -> str:
         return f"<Snapshot {self.id}: {self.message!r}>"
-
-
-class Snapshots:
-    """`project.snapshots`; see `datmo.engine.snapshots.Snapshots`."""
-
-    def __init__(self, project: engine.Project) -> None:
-        self._snapshots = project.snapshots
-        self._home = project.home
-
-    def create(
-        self,
-        message: str,
-        *,
-        label: str | None = None,
-        session_id: str | None = None,
-        task_id: str | None = None,
-        commit_id: str | None = None,
-        environment_id: str | None = None,
-        environment_definition: str | os.PathLike[str] | None = None,
-        file_collection_id: str | None = None,
-        filepaths: Sequence[str | os.PathLike[str]] | None = None,
-        config: Mapping[str, Any] | None = None,
-        config_filename: str | None = None,
-        config_filepath: str | os.PathLike[str] | None = None,
-        stats: Mapping[str, Any] | None = None,
-        stats_filename: str | None = None,
-        stats_filepath: str | os.PathLike[str] | None = None,
-    ) -> Snapshot:
-        """Create a snapshot of the project as it is, or of what a task ran and left."""
-        created = portal.call(
-            self._snapshots.create,
-            message,
-            label=label,
-            session_id=session_id,
-            task_id=task_id,
-            commit_id=commit_id,
-            environment_id=environment_id,
-            environment_definition=environment_definition,
-            file_collection_id=file_collection_id,
-            filepaths=filepaths,
-            config=config,
-            config_filename=config_filename,
-            config_filepath=config_filepath,
-            stats=stats,
-            stats_filename=stats_filename,
-            stats_filepath=stats_filepath,
-        )
-        return Snapshot(created, self._home)
-
-    def ls(
-        self,
-        *,
-        session_id: str | None = None,
-        filter: str | None = None,  # noqa: A002  # the seed's name
-        where: str | None = None,
-        sort: str | None = None,
-        limit: int | None = None,
-        deleted: bool = False,
-    ) -> list[Snapshot]:
-        """Return snapshots, newest first."""
-        found = portal.call(
-            self._snapshots.ls,
-            session_id=session_id,
-            filter=filter,
-            where=where,
-            sort=sort,
-            limit=limit,
-            deleted=deleted,
-        )
-        return EntityList(Snapshot(entity, self._home) for entity in found)
-
-    def current(self) -> Snapshot | None:
-        """Return the current snapshot, or None."""
-        found = portal.call(self._snapshots.current)
-        return None if found is None else Snapshot(found, self._home)
-
-    def get(self, snapshot: str) -> Snapshot:
-        """Return a snapshot by id, label or unique prefix of its id."""
-        return Snapshot(portal.call(self._snapshots.get, snapshot), self._home)
-
-    def inspect(self, snapshot: str) -> dict[str, Any]:
-        """Return everything that is known of a snapshot, as plain values."""
-        return portal.call(self._snapshots.inspect, snapshot)
-
-    def update(
-        self,
-        snapshot: str,
-        *,
-        message: str | None = None,
-        label: str | None = None,
-        config: Mapping[str, Any] | None = None,
-        stats: Mapping[str, Any] | None = None,
-    ) -> Snapshot:
-        """Change the words or values of a snapshot; what it was before stays in the log."""
-        changed = portal.call(
-            self._snapshots.update, snapshot, message=message, label=label, config=config, stats=stats
-        )
-        return Snapshot(changed, self._home)
-
-    def delete(self, snapshot: str) -> Snapshot:
-        """Hide a snapshot; `undelete` brings it back."""
-        return Snapshot(portal.call(self._snapshots.delete, snapshot), self._home)
-
-    def undelete(self, snapshot: str) -> Snapshot:
-        """Bring a deleted snapshot back."""
-        return Snapshot(portal.call(self._snapshots.undelete, snapshot), self._home)
-
-    def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
-        """Check that snapshots can be brought back; all where none is given."""
-        return portal.call(self._snapshots.verify, *snapshots, progress=progress)
-
-    def checkout(
-        self,
-        snapshot: str,
-        *,
-        to: str | os.PathLike[str] | None = None,
-        branch: str | None = None,
-        save: bool = True,
-    ) -> Checkout[Snapshot]:
-        """Bring the project's folder to the state of a snapshot: code, files and configuration."""
-        from datmo.engine.checkout import Checkout
-
-        found = portal.call(self._snapshots.checkout, snapshot, to=to, branch=branch, save=save)._asdict()
-        found["snapshot"] = Snapshot(found["snapshot"], self._home)
-        found["saved"] = None if found["saved"] is None else Snapshot(found["saved"], self._home)
-        return Checkout(**found)
-
-    def diff(self, first: str, second: str) -> Difference:
-        """Return what differs between two snapshots: config, stats, files, environment and code."""
-        return portal.call(self._snapshots.diff, first, second)
 
 
 def create(  # noqa: PLR0917  # the order of the seed

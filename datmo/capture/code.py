@@ -14,7 +14,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -30,6 +30,7 @@ from datmo.capture.code_pack import ObjectWriter
 from datmo.capture.code_refs import keep, kept_refs, move_head, read_head, remove_refs
 from datmo.capture.code_repository import Repository, git_errors, open_own, open_users
 from datmo.capture.code_scan import index_facts, scan
+from datmo.capture.code_travel import bring, objects_below
 from datmo.capture.code_tree import FOLDER, SUBMODULE, changed_tree, find, walk
 from datmo.errors import CodeError
 from datmo.objects.store import ObjectStore
@@ -211,6 +212,54 @@ class CodeRepository:
         repositories = self._repositories()
         whole: set[bytes] = set()
         return [code_id for code_id in code_ids if not any(_is_whole(git, code_id, whole) for git in repositories)]
+
+    def objects(self, code_id: str) -> Iterator[tuple[bytes, str, bytes]]:
+        """Yield the trees and files that captured code consists of in git: id, `tree` or `blob`, and bytes."""
+        code = self.load(code_id)
+        yield from objects_below(code.repository, code.tree)
+
+    def bring(
+        self,
+        codes: Mapping[str, CodeCapture],
+        named: Collection[str],
+        read: Callable[[bytes], tuple[str, bytes] | None],
+    ) -> dict[str, str]:
+        """Take over code from another project, and keep it by refs.
+
+        Parameters:
+            codes: by its id there, what it consists of.
+            named: the ids of the git objects that were given.
+            read: gives kind and bytes of a git object by its id; nothing of it is believed.
+
+        Returns:
+            for each id there the one here, which differs where it was a commit that is not here.
+
+        Raises:
+            CodeError: an object is missing, not what its id says, or belongs to nothing; nothing was written then.
+        """
+        ids: dict[str, str] = {}
+        objects: set[bytes] = set()
+        repository = self.current()
+        with git_errors("the code cannot be brought in"), ObjectWriter(repository) as writer:
+            for there, code in codes.items():
+                objects |= bring(repository, writer, bytes.fromhex(code.tree), read)
+                commit = compose(bytes.fromhex(code.tree), code.large)
+                ids[there] = there if self._is_same(there, code) else writer.add("commit", commit).hex()
+            if more := sorted(set(named) - {oid.hex() for oid in objects}):
+                raise CodeError(f"the git object {more[0]} belongs to nothing")
+            writer.finish()
+            for code_id in ids.values():
+                holder = next(each for each in self._repositories() if each.has(bytes.fromhex(code_id)))
+                keep(holder, self._project_id, code_id)
+        return ids
+
+    def _is_same(self, code_id: str, code: CodeCapture) -> bool:
+        """Whether a commit is here and has that tree and those large files."""
+        try:
+            found = self.load(code_id)
+        except CodeError:
+            return False
+        return found.tree.hex() == code.tree and tuple(found.large) == tuple(code.large)
 
     def garbage(self, needed: Collection[str]) -> CodeGarbage:
         """What code is kept that is not needed.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datmo.capture.requirements import ReadFile
     from datmo.objects.store import ObjectStore
 
-__all__ = ["EnvironmentCapture", "capture_environment", "definitions"]
+__all__ = ["EnvironmentCapture", "capture_environment", "definitions", "environment_digest"]
 
 _IN_THE_ROOT = {
     "Dockerfile": "dockerfile",
@@ -93,7 +93,7 @@ def capture_environment(store: ObjectStore, root: Path, definition: Path | None 
     files = dict(zip(found.files, ids, strict=True))
     here = platform(in_container=found.kind == "dockerfile")
     return EnvironmentCapture(
-        environment_id=_digest(found.kind, found.definition, files, here),
+        environment_id=environment_digest(found.kind, found.definition, files, here),
         kind=found.kind,
         files=files,
         platform=here,
@@ -115,7 +115,8 @@ def definitions(root: Path) -> list[str]:
     ]
 
 
-def _digest(kind: str, definition: str, files: Mapping[str, str], here: Mapping[str, str]) -> str:
+def environment_digest(kind: str, definition: str, files: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """Return the id of an environment: what its definition is, and for which platform."""
     # ASCII JSON with sorted keys: one form for one content, also for names that are not UTF-8.
     canonical = json.dumps([1, kind, definition, files, here], sort_keys=True, separators=(",", ":"))
     return blake3(canonical.encode("ascii")).hexdigest()

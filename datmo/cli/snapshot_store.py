@@ -1,10 +1,10 @@
-"""`datmo snapshot verify`: whether what snapshots consist of is there, byte for byte."""
+"""`datmo snapshot verify | export | import`: whether snapshots are whole, and from one project to another."""
 
 from __future__ import annotations
 
 import asyncclick as click
 
-from datmo.cli.base import Command, format_option, opened
+from datmo.cli.base import Command, format_option, opened, where_option
 from datmo.cli.terminal import hint, put, say
 from datmo.cli.words import Shortened, amount, clean, size
 
@@ -49,5 +49,52 @@ async def verify(ctx: click.Context, given: tuple[str, ...], everything: bool, f
     return 1
 
 
-COMMANDS = (verify,)
+@click.command(
+    "export",
+    cls=Command,
+    examples=[
+        "datmo snapshot export best",
+        "datmo snapshot export 91cd 7k2m -o two.zip",
+        "datmo snapshot export --where 'stats.accuracy > 0.9' -o good.zip",
+    ],
+)
+@click.argument("given", metavar="[ID...]", nargs=-1)
+@click.option("--all", "-a", "everything", is_flag=True, help="All snapshots.")
+@where_option("stats.accuracy > 0.9")
+@click.option("--output", "-o", metavar="FILE", help="The archive.  [default: datmo-ID.zip]")
+@click.pass_context
+async def export(  # given by name
+    ctx: click.Context, given: tuple[str, ...], everything: bool, where: str | None, output: str | None
+) -> None:
+    """Write snapshots with their history, code, environment, files and values into one file.
+
+    `datmo snapshot import` takes them over in another project.
+    """
+    if (bool(given), everything, where is not None).count(True) != 1:
+        raise click.UsageError("give snapshots, or --where, or --all", ctx)
+    async with opened() as project:
+        if output is None:
+            first = (await project.snapshots.get(given[0])).id if given else project.id
+            output = f"datmo-{Shortened([first])(first)}.zip"
+        exported = await project.snapshots.export_archive(output, *given, where=where)
+    say(f"exported {amount(len(exported.snapshots), 'snapshot')} ({size(exported.size)})")
+    await put(f"{output}\n")
+
+
+@click.command("import", cls=Command, examples=["datmo snapshot import best.zip"])
+@click.argument("file", metavar="FILE")
+@click.option("--session-id", metavar="SESSION", help="The session that they belong to.  [default: the current one]")
+async def import_(file: str, session_id: str | None) -> None:
+    """Take over the snapshots of an archive, with their ids and history. Everything in it is checked first."""
+    async with opened() as project:
+        imported = await project.snapshots.import_archive(file, session_id=session_id)
+    ids = Shortened([*(each.id for each in imported.snapshots), *imported.known])
+    for each in imported.snapshots:
+        say(f"imported snapshot {ids(each.id)}: {clean(each.message)}")
+        await put(f"{each.id}\n")
+    for known in imported.known:
+        say(f"snapshot {ids(known)} was here already, and is left as it is")
+
+
+COMMANDS = (verify, export, import_)
 """What `datmo snapshot` takes from here."""

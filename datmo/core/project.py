@@ -82,7 +82,7 @@ def evolve(state: State | None, event: Event) -> State | None:
             return {**state, **event.data, "updated_at": event.recorded_us}
         case "session.selected" if state:
             return {**state, "session_id": event.data["session_id"]}
-        case "snapshot.created" if state and event.data["task_id"] is None:
+        case "snapshot.created" if state and event.data["task_id"] is None and "imported" not in event.data:
             checkout = state["checkout"]
             # The way back stays; what lay beside the last one's files is the new snapshot's business now.
             return {

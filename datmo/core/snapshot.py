@@ -9,6 +9,8 @@ from datmo.core.event import Event, NewEvent
 from datmo.errors import Conflict, InvalidArgument, Refused
 
 __all__ = [
+    "COLLECTED",
+    "Imported",
     "SnapshotCreated",
     "SnapshotUpdated",
     "State",
@@ -22,8 +24,24 @@ __all__ = [
 
 State = dict[str, Any]
 
-_COLLECTED = 2
+COLLECTED = 2
 """What `deleted` is of one that is neither listed nor restored any more."""
+
+
+class Imported(TypedDict):
+    """Of an event that came with an archive: where, when and by whom it was first appended.
+
+    `project` and `position` name the event there, `id` is its own. A creation also has the ids that were changed.
+    """
+
+    project: str
+    position: int
+    id: str
+    recorded_us: int
+    actor: dict[str, Any]
+    session_id: NotRequired[str]
+    task_id: NotRequired[str | None]
+    code_id: NotRequired[str]
 
 
 class SnapshotCreated(TypedDict):
@@ -42,6 +60,7 @@ class SnapshotCreated(TypedDict):
     """The object and the mode of the file that the config was read from, where the code does not have it so."""
     stats: dict[str, Any]
     stats_path: str | None
+    imported: NotRequired[Imported]
 
 
 class SnapshotUpdated(TypedDict):
@@ -51,6 +70,7 @@ class SnapshotUpdated(TypedDict):
     label: NotRequired[str | None]
     config: NotRequired[dict[str, Any]]
     stats: NotRequired[dict[str, Any]]
+    imported: NotRequired[Imported]
 
 
 def create(snapshot_id: str, created: SnapshotCreated) -> list[NewEvent]:
@@ -129,8 +149,8 @@ def evolve(state: State | None, event: Event) -> State | None:
                 "config_file": None,
                 **event.data,
                 "id": event.entity_id,
-                "created_at": event.recorded_us,
-                "updated_at": event.recorded_us,
+                "created_at": _happened(event),
+                "updated_at": _happened(event),
                 "deleted": 0,
                 "position": event.position,
             }
@@ -139,13 +159,19 @@ def evolve(state: State | None, event: Event) -> State | None:
             values: State = {name: {**state[name], **data[name]} for name in ("config", "stats") if name in data}
             words: State = {name: data[name] for name in ("message", "label") if name in data}
             file = None if "config" in data else state["config_file"]  # it holds the values as they were
-            return {**state, **words, **values, "config_file": file, "updated_at": event.recorded_us}
-        case "snapshot.restored" if state and state["deleted"] == _COLLECTED:
+            return {**state, **words, **values, "config_file": file, "updated_at": _happened(event)}
+        case "snapshot.restored" if state and state["deleted"] == COLLECTED:
             raise Conflict(f"snapshot {event.entity_id} was collected: what it consisted of may be gone")
         case "snapshot.deleted" if state:
             return {**state, "deleted": max(state["deleted"], 1)}
         case "snapshot.restored" if state:
             return {**state, "deleted": 0}
         case "snapshot.collected" if state:
-            return {**state, "deleted": _COLLECTED}
+            return {**state, "deleted": COLLECTED}
     return state
+
+
+def _happened(event: Event) -> int:
+    """Return when it happened: of an event that was imported, not when that was."""
+    happened: int = event.data["imported"]["recorded_us"] if "imported" in event.data else event.recorded_us
+    return happened

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from datmo.core import snapshot as rules
 from datmo.core.differences import Difference
@@ -15,14 +15,13 @@ from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
 from datmo.engine.checkout import Checkout
 from datmo.engine.config_file import config_file
+from datmo.engine.drafting import Draft
 from datmo.engine.entities import Snapshot
-from datmo.engine.values import Wanted, find_values
-from datmo.engine.workspace import Workspace, checked_text, command
+from datmo.engine.keeping import Keeping
+from datmo.engine.values import Wanted
+from datmo.engine.workspace import checked_text, command
 from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.projections import snapshots as view
-
-if TYPE_CHECKING:
-    from datmo.engine.verifying import SnapshotReport
 
 __all__ = ["Listing", "Snapshots"]
 
@@ -34,11 +33,8 @@ class Listing(NamedTuple):
     total: int
 
 
-class Snapshots:
+class Snapshots(Keeping):
     """`project.snapshots`: create, list and inspect snapshots."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
 
     async def create(
         self,
@@ -97,8 +93,9 @@ class Snapshots:
             Wanted("stats", stats, stats_filename, stats_filepath),
         ]
         async with self._workspace.storing():
-            created = await self._begin(message, label, session_id)
             capturing = Capturing(self._workspace)
+            draft = Draft(self._workspace, capturing)
+            created = await draft.begin(message, label, session_id)
             if task_id is not None:
                 given = {
                     "commit_id": commit_id,
@@ -107,70 +104,17 @@ class Snapshots:
                     "file_collection_id": file_collection_id,
                     "filepaths": filepaths,
                 }
-                await self._take(created, task_id, given, session_given=session_id is not None)
+                await draft.take(created, task_id, given, session_given=session_id is not None)
                 values = [wanted for wanted in values if wanted.somewhere]
             for wanted in values:
-                await self._look_up(created, wanted, paths)
+                await draft.look_up(created, wanted, paths)
             if task_id is None:
-                created["environment_id"] = await self._environment(capturing, environment_id, environment_definition)
-                created["file_collection_id"] = await self._files(capturing, file_collection_id, paths)
+                created["environment_id"] = await draft.environment(environment_id, environment_definition)
+                created["file_collection_id"] = await draft.files(file_collection_id, paths)
                 created["code_id"] = await capturing.code(commit_id)
             elif not created["file_collection_id"]:  # a task that never started left nothing
                 created["file_collection_id"] = await capturing.files([])
             return await self._append(capturing, created)
-
-    async def _begin(self, message: str, label: str | None, session_id: str | None) -> rules.SnapshotCreated:
-        """Begin with the words; refuses before anything is captured."""
-        session = await self._workspace.session(session_id)
-        created = rules.SnapshotCreated(
-            session_id=session["id"],
-            task_id=None,
-            message=checked_text("message", message),
-            label=None if label is None else checked_text("label", label) or None,
-            code_id="",
-            environment_id="",
-            file_collection_id="",
-            config={},
-            config_path=None,
-            stats={},
-            stats_path=None,
-        )
-        rules.create("new", created)
-        return created
-
-    async def _take(
-        self, created: rules.SnapshotCreated, task_id: str, given: Mapping[str, object], *, session_given: bool
-    ) -> None:
-        """Take over what a task ran and left."""
-        task = await self._workspace.task(task_id)
-        rules.from_task(task, given)
-        created["task_id"] = task["id"]
-        created["code_id"] = task["code_id"]
-        created["environment_id"] = task["environment_id"]
-        created["file_collection_id"] = task["file_collection_id"] or ""
-        created["config"] = task["config"]
-        created["stats"] = task["results"]
-        if not session_given:
-            created["session_id"] = task["session_id"]
-
-    async def _look_up(self, created: rules.SnapshotCreated, wanted: Wanted, paths: list[Path]) -> None:
-        home = self._workspace.home
-        found = await self._workspace.in_thread(lambda: find_values(wanted, home, paths))
-        for notice in found.notices:
-            self._workspace.notice(notice)
-        if wanted.kind == "config":
-            created["config"], created["config_path"] = found.values, found.path
-        else:
-            created["stats"], created["stats_path"] = found.values, found.path
-
-    async def _environment(
-        self, capturing: Capturing, given: str | None, definition: str | os.PathLike[str] | None
-    ) -> str:
-        row = await (capturing.environment_row(given) if given is not None else capturing.environment(definition))
-        return str(row["id"])
-
-    async def _files(self, capturing: Capturing, given: str | None, paths: list[Path]) -> str:
-        return str((await capturing.files_row(given))["id"]) if given is not None else await capturing.files(paths)
 
     async def _append(self, capturing: Capturing, created: rules.SnapshotCreated) -> Snapshot:
         workspace = self._workspace
@@ -323,29 +267,6 @@ class Snapshots:
         rows = [await self._workspace.snapshot(each) for each in (first, second)]
         return await compare(self._workspace, *rows)
 
-    async def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
-        """Check that snapshots can be brought back: the hash of every object, and that git has all of their code.
-
-        Parameters:
-            snapshots: their ids, labels or unique prefixes of their ids; all where none is given.
-            progress: called with the number of bytes that were read since the last call, from a worker thread.
-
-        Returns:
-            A report; `ok` says whether nothing is wrong, `problems` name what is missing or damaged.
-
-        Raises:
-            EntityNotFound, AmbiguousId: none fits one of them, or several do.
-        """
-        from datmo.engine.verifying import verify_snapshots
-
-        if snapshots:
-            rows = [await self._workspace.snapshot(each) for each in dict.fromkeys(snapshots)]
-        else:
-            rows, _ = await self._workspace.query(
-                lambda connection: view.ls(connection, session_id=None, text=None, limit=None)
-            )
-        return await verify_snapshots(self._workspace, rows, progress)
-
     async def checkout(
         self,
         snapshot: str,
@@ -419,9 +340,6 @@ class Snapshots:
         from datmo.engine.inspecting import inspect_snapshot
 
         return await inspect_snapshot(self._workspace, await self._workspace.snapshot(snapshot))
-
-    def _entity(self, row: dict[str, Any]) -> Snapshot:
-        return Snapshot.of(view.entity(row, self._workspace.project_id), self._workspace)
 
 
 def _values(name: str, given: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["streams_from"]
+__all__ = ["streams_from", "version_of"]
 
 
 def streams_from(connection: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
@@ -14,3 +14,9 @@ def streams_from(connection: sqlite3.Connection, prefix: str, limit: int) -> lis
         (prefix, prefix + "\x7f", limit),
     )
     return [stream for (stream,) in rows]
+
+
+def version_of(connection: sqlite3.Connection, stream: str) -> int:
+    """Return how many events a stream has."""
+    (found,) = connection.execute("SELECT coalesce(max(version), 0) FROM event WHERE stream = ?", (stream,)).fetchone()
+    return int(found)

@@ -10,13 +10,15 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from datmo.errors import FilesError, ObjectError
+from blake3 import blake3
+
+from datmo.errors import FilesError, ObjectDamaged, ObjectError
 from datmo.objects.hashing import Progress, copy_hashed, digest_of
 from datmo.objects.index import Index
 from datmo.objects.layout import Layout, sync_folder
@@ -91,6 +93,32 @@ class Batch:
             with _writing(self._layout):
                 self._write_large(digest, data)
         return digest.hex()
+
+    def add_pieces(self, pieces: Iterable[bytes], object_id: str) -> None:
+        """Store a large object that comes piece by piece, and of which the id is known.
+
+        Raises:
+            ObjectDamaged: the pieces do not have that hash.
+        """
+        with _writing(self._layout):
+            target, path = self._layout.open_scratch()
+        try:
+            hasher, size = blake3(), 0
+            with open(target, "wb", closefd=False) as file:
+                for piece in pieces:
+                    with _writing(self._layout):
+                        file.write(piece)
+                    hasher.update(piece)
+                    size += len(piece)
+                with _writing(self._layout):
+                    file.flush()
+            if hasher.hexdigest() != object_id:
+                raise ObjectDamaged(f"object {object_id} is damaged: its bytes do not have that hash")
+            with _writing(self._layout):
+                self._place_large(hasher.digest(), size, target, path)
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(target)
 
     def add_file(self, file: SourceFile, progress: Progress | None = None) -> StoredFile:
         """Store a regular file.

@@ -9,6 +9,7 @@ from datmo.core.collecting import Unneeded
 from datmo.eventlog.erase import payloads_of
 from datmo.projections.content import CODE, ENVIRONMENTS, FILES
 from datmo.projections.metrics import artifacts
+from datmo.projections.project import load
 from datmo.projections.projection import Row
 from datmo.projections.sessions import VISIBLE
 from datmo.projections.snapshots import SNAPSHOTS
@@ -47,7 +48,10 @@ def needs(connection: sqlite3.Connection) -> Needs:
 
 
 def _needs(connection: sqlite3.Connection) -> Needs:
-    snapshots = SNAPSHOTS.select(connection, f"WHERE deleted = 0 AND {VISIBLE}")
+    project = load(connection) or {}
+    # A checkout needs the one that the folder is, and the way back, whether or not they are listed.
+    places = [project.get("snapshot_id"), project.get("previous_id")]
+    snapshots = SNAPSHOTS.select(connection, f"WHERE (deleted = 0 AND {VISIBLE}) OR id IN (?, ?)", tuple(places))
     tasks = TASKS.select(connection, f"WHERE {_UNFINISHED} OR (deleted = 0 AND {VISIBLE})")
     code = {row["code_id"] for row in (*snapshots, *tasks)}
     files = {row["file_collection_id"] for row in (*snapshots, *tasks)} - {None}
@@ -64,7 +68,13 @@ def _needs(connection: sqlite3.Connection) -> Needs:
     gone = TASKS.select(connection, f"WHERE (deleted > 0 OR NOT {VISIBLE}) AND NOT {_UNFINISHED}")
     payloads = {row["id"]: payloads_of(connection, f"task/{row['id']}") for row in gone}
     unneeded = Unneeded(
-        snapshots=_ids(SNAPSHOTS.select(connection, f"WHERE deleted < 2 AND (deleted = 1 OR NOT {VISIBLE})")),
+        snapshots=_ids(
+            [
+                row
+                for row in SNAPSHOTS.select(connection, f"WHERE deleted < 2 AND (deleted = 1 OR NOT {VISIBLE})")
+                if row["id"] not in places
+            ]
+        ),
         tasks=_ids([row for row in gone if row["deleted"] < 2]),
         code=_ids([row for row in known if not row["deleted"] and row["id"] not in code]),
         files=_ids([row for row in FILES.select(connection, "WHERE deleted = 0") if row["id"] not in files]),

@@ -16,11 +16,13 @@ from datmo.projections.sessions import VISIBLE
 if TYPE_CHECKING:
     from datmo.projections.selecting import Field
 
-__all__ = ["SNAPSHOTS", "entity", "ls", "of_tree", "same_content"]
+__all__ = ["COLLECTED", "SNAPSHOTS", "entity", "ls", "of_tree", "same_content"]
+
+COLLECTED = snapshot.COLLECTED
 
 SNAPSHOTS = Projection(
     table="snapshot",
-    version=4,
+    version=5,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",

@@ -104,7 +104,22 @@ async def test_the_same_content_can_be_captured_again(project: Any, home: Path, 
     assert (again.code_id, again.file_collection_id) == (first.code_id, first.file_collection_id)
     assert (await project.snapshots.verify()).ok
     await project.snapshots.create("and by name", file_collection_id=first.file_collection_id)
-    assert (await project.gc()).snapshots == 0
+    assert (await project.gc()).snapshots == 1  # the second, which the folder no longer is
+    assert (await project.snapshots.verify()).ok
+
+
+async def test_the_one_that_the_folder_is_and_the_way_back_stay(project: Any, home: Path, two: list[Any]) -> None:
+    first, second = two
+    await project.snapshots.checkout(first.id)
+    third = await project.snapshots.create("third", label="third")
+    for each in (*two, third):
+        await project.snapshots.delete(each.id)
+    assert (await project.gc()).snapshots == 1  # the first one: the second is the way back
+    await project.snapshots.undelete(third.id)
+    await project.snapshots.undelete(second.id)
+    (home / "train.py").write_text("print('unsaved')\n")
+    await project.snapshots.checkout(second.id)
+    assert (home / "train.py").read_text() == "print(1)\n"
     assert (await project.snapshots.verify()).ok
 
 

@@ -27,6 +27,7 @@ import datmo.engine.tasks
 import datmo.project
 import datmo.session
 import datmo.snapshot
+import datmo.snapshots
 import datmo.task
 import datmo.tasks
 from tests.api.processes import output
@@ -46,8 +47,8 @@ def test_the_names_of_datmo() -> None:
     assert dir(datmo) == sorted(datmo.__all__)
     for name in datmo.__all__:
         assert getattr(datmo, name) is not None
-    with pytest.raises(AttributeError, match="'snapshots'"):
-        datmo.snapshots  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="'models'"):
+        datmo.models  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_the_names_of_the_async_api() -> None:
@@ -63,6 +64,8 @@ def test_the_names_of_the_async_api() -> None:
         "EnvironmentInUse",
         "Event",
         "Expected",
+        "Exported",
+        "Imported",
         "LogReport",
         "NewEvent",
         "Problem",
@@ -141,7 +144,7 @@ def test_both_apis_have_the_same_methods_with_the_same_parameters() -> None:
     rooms: dict[str, tuple[type, type]] = {
         "project": (datmo.aio.Project, datmo.Project),
         "sessions": (datmo.engine.sessions.Sessions, datmo.project.Sessions),
-        "snapshots": (datmo.engine.snapshots.Snapshots, datmo.snapshot.Snapshots),
+        "snapshots": (datmo.engine.snapshots.Snapshots, datmo.snapshots.Snapshots),
         "tasks": (datmo.engine.tasks.Tasks, datmo.tasks.Tasks),
         "environments": (datmo.engine.environments.Environments, datmo.project.Environments),
         "config": (datmo.engine.config.ProjectConfig, datmo.config.ProjectConfig),
@@ -160,8 +163,8 @@ def test_both_apis_have_the_same_methods_with_the_same_parameters() -> None:
 
 def test_the_functions_have_all_parameters_of_the_methods() -> None:
     for function, method in (
-        (datmo.snapshot.create, datmo.snapshot.Snapshots.create),
-        (datmo.snapshot.ls, datmo.snapshot.Snapshots.ls),
+        (datmo.snapshot.create, datmo.snapshots.Snapshots.create),
+        (datmo.snapshot.ls, datmo.snapshots.Snapshots.ls),
         (datmo.task.run, datmo.tasks.Tasks.run),
         (datmo.task.ls, datmo.tasks.Tasks.ls),
     ):

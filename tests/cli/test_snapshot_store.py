@@ -1,4 +1,4 @@
-"""`datmo snapshot verify`, `datmo gc`."""
+"""`datmo snapshot verify | export | import`, `datmo gc`."""
 
 from __future__ import annotations
 
@@ -57,3 +57,41 @@ async def test_gc_says_first_what_it_removes(run: Datmo, project: Path) -> None:
     report = (await run("gc", "--format", "json")).json
     assert (report["snapshots"], report["dry_run"], report["problems"]) == (0, False, [])
     assert (await run("snapshot", "undelete", snapshot)).code == 1
+
+
+async def test_export_and_import(run: Datmo, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = (await run("snapshot", "create", "-m", "first", "--label", "best", "--stats", "accuracy:0.9")).id
+    second = (await run("snapshot", "create", "-m", "second", "--stats", "accuracy:0.5")).id
+    done = await run("snapshot", "export", "best")
+    name = f"datmo-{first[:4]}.zip"
+    assert (done.code, done.out) == (0, f"{name}\n")
+    assert done.err.startswith("exported 1 snapshot (")
+    again = await run("snapshot", "export", "best")
+    assert (again.code, "exists already" in again.err) == (1, True)
+    assert (await run("snapshot", "export", "--where", "stats.accuracy > 0.8", "-o", "good.zip")).code == 0
+    assert (project / "good.zip").read_bytes() == (project / name).read_bytes()
+    assert (await run("snapshot", "export", "--all", "-o", "all.zip")).code == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    await run("init", "--name", "other")
+    done = await run("snapshot", "import", str(project / name))
+    assert (done.id, done.err) == (first, f"imported snapshot {first[:4]}: first\n")
+    done = await run("snapshot", "import", str(project / "all.zip"))
+    assert (done.id, sorted(done.err.splitlines())) == (
+        second,
+        [f"imported snapshot {second[:4]}: second", f"snapshot {first[:4]} was here already, and is left as it is"],
+    )
+    assert (await run("snapshot", "inspect", "best", "--format", "json")).json["stats"] == {"accuracy": 0.9}
+    (project / "all.zip").write_bytes(b"PK")
+    done = await run("snapshot", "import", str(project / "all.zip"))
+    assert (done.code, done.err) == (
+        1,
+        f"error: {project / 'all.zip'} cannot be read as an archive: it is cut short, or none\n",
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["91cd", "--all"], ["--all", "--where", "stats.x > 1"]])
+async def test_export_takes_one_way_to_say_what(run: Datmo, project: Path, arguments: list[str]) -> None:
+    done = await run("snapshot", "export", *arguments)
+    assert (done.code, done.err.splitlines()[0]) == (2, "error: give snapshots, or --where, or --all")

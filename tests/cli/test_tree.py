@@ -42,6 +42,8 @@ TREE = {
     "snapshot update": {"ID", "--message", "-m", "--label", "-l", "--config", "--stats"},
     "snapshot delete": {"ID", "--id"},
     "snapshot verify": {"ID...", "--all", "-a", "--format"},
+    "snapshot export": {"ID...", "--all", "-a", "--where", "--output", "-o"},
+    "snapshot import": {"FILE", "--session-id"},
     "snapshot undelete": {"ID"},
     "snapshot inspect": {"ID", "--format"},
     "task run": {

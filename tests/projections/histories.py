@@ -151,6 +151,12 @@ def create_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
     return snapshot.create(entity("snapshot" + "z", number), created)
 
 
+def import_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
+    origin = snapshot.Imported(project="o" * 16, position=7, id="u" * 36, recorded_us=1_700_000_000_000_000, actor={})
+    created = create_snapshot(number, values)[0]
+    return [created._replace(data={**created.data, "imported": origin})]
+
+
 def change_snapshot(number: int, values: dict[str, Any]) -> list[NewEvent]:
     state = {"id": entity("snapshot" + "z", number), "message": "", "label": "best", "config": {}, "stats": {}}
     changes = snapshot.SnapshotUpdated(message=f"better {number}", label=None, config=values, stats={"f1": number})
@@ -241,6 +247,7 @@ COMMANDS = (
     ask_to_stop,
     end_task,
     create_snapshot,
+    import_snapshot,
     change_snapshot,
     check_out_snapshot,
     capture,
