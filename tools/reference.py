@@ -23,13 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import datmo  # noqa: E402
-import datmo.aio  # noqa: E402
 import datmo.config  # noqa: E402
 import datmo.errors  # noqa: E402
 import datmo.inside  # noqa: E402
 import datmo.session  # noqa: E402
 import datmo.snapshot  # noqa: E402
 import datmo.task  # noqa: E402
+from datmo import aio  # noqa: E402
 from datmo.cli import overview  # noqa: E402
 from datmo.cli.edge import root  # noqa: E402
 from datmo.core.schemas import CURRENT  # noqa: E402
@@ -63,6 +63,10 @@ ABOUT_SETTINGS = """What a command or a call is given goes before everything. Th
 then the project, then the user, then the default. `datmo config set KEY VALUE` sets it for the project, as an event of
 its log; with `--user` for you in all projects, in `$XDG_CONFIG_HOME/datmo/settings.json` (by default below
 `~/.config`). A project that is open takes up what others set when it is opened the next time."""
+
+ABOUT_JSON = """`--format json` on a reading command gives one document; lists are lists. Keys are a promise: keys are
+added, never renamed or taken away. Times are ISO 8601 in UTC, to the microsecond. What JSON cannot say is written as
+`{"$float": "nan"}`. The documents of `inspect` have the same keys, and what ids stand for in place of the ids."""
 
 WHAT = {
     "project.initialized": "a folder became a project",
@@ -154,6 +158,13 @@ def cli() -> str:
             parts += [_command(f"{name} {below}", each, "###") for below, each in command.commands.items()]
         elif command is not None:
             parts.append(_command(name, command, "##"))
+    parts += ["## JSON", ABOUT_JSON]
+    for kind in (aio.Session, aio.Snapshot, aio.Task, aio.Environment):
+        keys = [each.name for each in fields(kind) if not each.name.startswith("_")]
+        more = {"Task": ["duration"], "Session": []}.get(kind.__name__, ["current"])
+        parts.append(
+            f"A {kind.__name__.lower()}: {', '.join(f'`{key}`' for key in [*keys, *more])}.".replace("A e", "An e")
+        )
     return page("The command line", *parts)
 
 
@@ -216,7 +227,7 @@ def sdk() -> str:
             if inspect.isfunction(function):
                 parts.append(_callable(f"{module.__name__}.{name}", function))
     parts.append("## Entities and values")
-    parts += [_entity(name) for name in datmo.aio.__all__ if inspect.isclass(getattr(datmo.aio, name))]
+    parts += [_entity(name) for name in aio.__all__ if inspect.isclass(getattr(datmo.aio, name))]
     parts.append(_callable("datmo.config.Config", datmo.config.Config))
     tree = (datmo.errors.__doc__ or "").partition("::\n")[2].partition("\nA message")[0]
     parts.append("## Errors\n\nAll are in `datmo.errors`; each has `message`, `hint` and an `exit_code`.")
@@ -232,7 +243,7 @@ def _rooms() -> Iterator[type]:
     from datmo.engine.snapshots import Snapshots
     from datmo.engine.tasks import Tasks
 
-    yield from (datmo.aio.Project, Sessions, Snapshots, Tasks, Environments, ProjectConfig, Log)
+    yield from (aio.Project, Sessions, Snapshots, Tasks, Environments, ProjectConfig, Log)
 
 
 def _public(room: type) -> Iterator[tuple[str, Any]]:

@@ -77,6 +77,27 @@ class Command(click.Command):
         """Return its parameters, and those that all commands have."""
         return _with_common(super().get_params(ctx))
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options: in sections where the command has many, and apart what every command takes."""
+        from datmo.cli.sections import SECTIONS
+
+        title_of = {
+            name: title for title, names in SECTIONS.get(ctx.command_path, {}).items() for name in names.split()
+        }
+        titles = [*title_of.values(), "Options", "Everywhere"]
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
+        common = {id(each) for each in _SAYING}
+        for each in self.get_params(ctx):
+            record = each.get_help_record(ctx)
+            if record is not None:
+                everywhere = id(each) in common or each.name == "help"
+                title = "Everywhere" if everywhere else next(filter(None, map(title_of.get, each.opts)), "Options")
+                sections[title].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
         if self.examples:

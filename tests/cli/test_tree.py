@@ -13,6 +13,7 @@ import pytest
 from datmo.cli import overview
 from datmo.cli.base import Command
 from datmo.cli.edge import execute, root
+from datmo.cli.sections import SECTIONS
 from tests.cli.conftest import Datmo
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +132,16 @@ async def test_the_page_of_a_group_says_in_whole_sentences_what_its_commands_do(
     for path, command in (await commands()).items():
         if path.startswith(f"{group} "):
             assert f"{path.removeprefix(f'{group} ')} {command.get_short_help_str(1000)}" in listed
+
+
+@pytest.mark.parametrize("path", SECTIONS)
+async def test_the_sections_of_a_long_help_name_options_that_are_there(run: Datmo, path: str) -> None:
+    named = [name for names_of in SECTIONS[path].values() for name in names_of.split()]
+    assert len(set(named)) == len(named)
+    assert set(named) <= TREE[path.removeprefix("datmo ")]
+    page = (await run(*path.split()[1:], "--help")).out
+    titles = [line.removesuffix(":") for line in page.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles == [*SECTIONS[path], *(["Options"] if "\nOptions:" in page else []), "Everywhere", "Examples"]
 
 
 async def test_the_first_page_names_every_command_and_group(run: Datmo) -> None:
