@@ -198,8 +198,9 @@ class Task:
 
     def _repr_html_(self) -> str:
         from datmo.core.html import task_html
+        from datmo.engine.project import charts_of
 
-        return task_html(self._now())
+        return task_html(self._now(), portal.call(charts_of, self._home, self.id))
 
     def __str__(self) -> str:
         return str(self._entity)

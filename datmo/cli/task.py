@@ -26,6 +26,7 @@ from datmo.cli.task_control import COMMANDS
 from datmo.cli.task_metrics import metrics
 from datmo.cli.task_options import run_options, taken_options
 from datmo.cli.task_output import OUR_FAILURE, exit_code, say_end, shown
+from datmo.cli.task_plot import plot
 from datmo.cli.task_sweep import SweepOptions, specs_of, sweep_options
 from datmo.cli.terminal import colourful, hint, put, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
@@ -250,5 +251,5 @@ def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
     return table(columns, rows, width=width(), colour=colourful())
 
 
-for _command in (*COMMANDS, *AGAIN, metrics):
+for _command in (*COMMANDS, *AGAIN, metrics, plot):
     task.add_command(_command)

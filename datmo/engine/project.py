@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cached_property
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from datmo.engine.tasks import Tasks
 
 __all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "settings_of", "task_of"]
+
+_CHARTS, _CHART_POINTS = 8, 120
 
 Notice = Callable[[str], None]
 
@@ -350,6 +353,14 @@ async def task_of(home: str | os.PathLike[str] | None, task_id: str) -> Task:
     """Return a task as it is now."""
     async with open_project(home) as project:
         return await project.tasks.get(task_id)
+
+
+async def charts_of(home: str | os.PathLike[str] | None, task_id: str) -> dict[str, array[float]]:
+    """Return the first of a task's metrics, of each as many values as a small chart can show."""
+    async with open_project(home) as project:
+        names = list(await project.tasks.summaries(task_id))[:_CHARTS]
+        series = [await project.tasks.metrics(task_id, name, points=_CHART_POINTS) for name in names]
+        return {each.name: each.values for each in series}
 
 
 async def logs_of(home: str | os.PathLike[str] | None, task_id: str) -> str:

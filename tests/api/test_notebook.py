@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
+import datmo
 from tests.api.face import Face
 
 pytestmark = pytest.mark.anyio
@@ -60,9 +62,19 @@ async def test_a_list_has_a_column_and_a_bar_for_each_number(face: Face, project
 
 async def test_a_task_shows_its_command_its_end_and_its_results(face: Face, project: Any) -> None:
     task = await project.tasks.run(["echo", "accuracy: 0.5"])
-    words = Reader(task._repr_html_()).words
+    words = Reader(await anyio.to_thread.run_sync(task._repr_html_)).words  # the sync one reads its metrics
     assert {"SUCCESS", "accuracy", " 0.5", "echo 'accuracy: 0.5'"} <= set(words)
     assert "echo 'accuracy: 0.5'" in Reader((await project.tasks.ls())._repr_html_()).words
+
+
+def test_a_task_of_the_sync_api_draws_its_metrics(home: Path) -> None:
+    code = "import datmo\nfor n in range(9): datmo.task.current().log(loss=1 / (n + 1))"
+    with datmo.init(home, name="drawn") as project:
+        task: Any = project.tasks.run(["python", "-c", code])
+    page = Reader(task._repr_html_())
+    assert page.tags.count("polyline") == 1
+    assert any(word.startswith("loss") for word in page.words)
+    assert any("0.111111" in word for word in page.words)
 
 
 async def test_a_difference_shows_values_files_and_code(face: Face, project: Any, home: Path) -> None:

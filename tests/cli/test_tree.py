@@ -56,6 +56,7 @@ TREE = {
     "task rerun": {"ID", "--env", "--name"},
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr"},
     "task inspect": {"ID", "--format"},
+    "task plot": {"ID...", "METRIC", "--start", "--end", "--height"},
     "task metrics": {"ID", "NAME", "--start", "--end", "--points", "--format"},
     "task stop": {"ID", "--id", "--all", "-a"},
     "task wait": {"ID..."},
