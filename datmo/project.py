@@ -144,6 +144,10 @@ class Sessions:
         """Delete a session, which hides what is in it; returns the one that is current then."""
         return portal.call(self._sessions.delete, session)
 
+    def undelete(self, session: str) -> Session:
+        """Bring a deleted session back, with what is in it."""
+        return portal.call(self._sessions.undelete, session)
+
     def ls(self) -> list[Session]:
         """Return all sessions, oldest first."""
         return portal.call(self._sessions.ls)

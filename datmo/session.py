@@ -7,7 +7,7 @@ import os
 from datmo.core.entity.session import Session
 from datmo.project import open as open_project
 
-__all__ = ["Session", "create", "delete", "ls", "select"]
+__all__ = ["Session", "create", "delete", "ls", "select", "undelete"]
 
 
 def create(name: str, current: bool = True, home: str | os.PathLike[str] | None = None) -> Session:
@@ -26,6 +26,12 @@ def delete(name: str, home: str | os.PathLike[str] | None = None) -> Session:
     """Delete a session, which hides what is in it; returns the one that is current then."""
     with open_project(home) as project:
         return project.sessions.delete(name)
+
+
+def undelete(name: str, home: str | os.PathLike[str] | None = None) -> Session:
+    """Bring a deleted session back, with what is in it."""
+    with open_project(home) as project:
+        return project.sessions.undelete(name)
 
 
 def ls(home: str | os.PathLike[str] | None = None) -> list[Session]:

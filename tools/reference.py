@@ -76,6 +76,7 @@ WHAT = {
     "session.created": "a session is there",
     "session.selected": "it is the current one",
     "session.deleted": "it is hidden, with what is in it",
+    "session.restored": "it is back, with what is in it",
     "environment.created": "an environment was seen for the first time, or again after it was deleted",
     "environment.build_started": "an image is being built, for this key",
     "environment.built": "an image, or a virtual environment, is ready",

@@ -8,7 +8,7 @@ import asyncclick as click
 
 from datmo.cli.base import Group, format_option, one_name, opened
 from datmo.cli.table import Column, table
-from datmo.cli.terminal import colourful, put, say, width
+from datmo.cli.terminal import colourful, hint, put, say, width
 from datmo.cli.words import Shortened, ago, clean
 
 if TYPE_CHECKING:
@@ -52,6 +52,18 @@ async def delete(given: str | None, name: str | None) -> None:
     async with opened() as project:
         current = await project.sessions.delete(name)
     say(f"deleted session {clean(name)}; the current one is {clean(current.name)}")
+    hint(f"`datmo session undelete {clean(name)}` brings it back, with what is in it")
+
+
+@session.command("undelete", examples=["datmo session undelete sweeps"])
+@_given
+@click.option("--name", help="The session's name or id.")
+async def undelete(given: str | None, name: str | None) -> None:
+    """Bring a deleted session back, with its tasks and snapshots."""
+    name = one_name(given, name)
+    async with opened() as project:
+        restored = await project.sessions.undelete(name)
+    say(f"restored session {clean(restored.name)}")
 
 
 @session.command("ls", examples=["datmo session ls", "datmo session ls --format json"])

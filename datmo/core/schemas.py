@@ -20,6 +20,7 @@ CURRENT: dict[str, int] = dict.fromkeys(
         "session.created",
         "session.selected",
         "session.deleted",
+        "session.restored",
         "environment.created",
         "environment.build_started",
         "environment.built",

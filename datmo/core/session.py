@@ -10,7 +10,7 @@ from datmo.core.event import Event, NewEvent
 from datmo.core.project import DEFAULT_SESSION
 from datmo.errors import InvalidArgument, Refused
 
-__all__ = ["SessionCreated", "SessionSelected", "State", "create", "delete", "evolve", "select"]
+__all__ = ["SessionCreated", "SessionSelected", "State", "create", "delete", "evolve", "restore", "select"]
 
 State = dict[str, Any]
 
@@ -77,6 +77,21 @@ def delete(state: Mapping[str, Any], *, current_id: str, default_id: str, runnin
     return deleted + select(default_id) if state["id"] == current_id else deleted
 
 
+def restore(state: Mapping[str, Any], names: Collection[str]) -> list[NewEvent]:
+    """Decide to show a deleted session again, with what is in it.
+
+    Parameters:
+        state: the session.
+        names: the names that are taken.
+
+    Raises:
+        Refused: its name is taken by now.
+    """
+    if state["name"] in names:
+        raise Refused(f"there is another session named {state['name']!r} by now", hint="delete that one first")
+    return [NewEvent(f"session/{state['id']}", "session.restored", {})]
+
+
 def evolve(state: State | None, event: Event) -> State | None:
     """Fold one event into a session's row."""
     match event.type:
@@ -90,4 +105,6 @@ def evolve(state: State | None, event: Event) -> State | None:
             }
         case "session.deleted" if state:
             return {**state, "deleted": 1}
+        case "session.restored" if state:
+            return {**state, "deleted": 0}
     return state

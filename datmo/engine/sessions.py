@@ -15,6 +15,7 @@ from datmo.engine.workspace import Workspace, checked_text, command, find_sessio
 from datmo.errors import Conflict
 from datmo.projections import sessions as view
 from datmo.projections import tasks
+from datmo.projections.search import resolve
 
 __all__ = ["Sessions"]
 
@@ -95,6 +96,32 @@ class Sessions:
 
         await self._decide(decide)
         return await self.current()
+
+    async def undelete(self, session: str) -> Session:
+        """Bring a deleted session back, with the tasks and snapshots that `gc` has not removed since.
+
+        Parameters:
+            session: its name, id or a unique prefix of the id.
+
+        Returns:
+            The session; the current one stays so.
+
+        Raises:
+            EntityNotFound, AmbiguousId: no deleted session fits, or several do.
+            Refused: its name is taken by now.
+        """
+        given = checked_text("session", session)
+        found: list[str] = []
+
+        def decide(connection: sqlite3.Connection) -> _Decision:
+            row = resolve(connection, view.SESSIONS, given, label="name", deleted=True)
+            found[:] = [row["id"]]
+            names = {each["name"] for each in view.visible(connection)}
+            return _Decision(rules.restore(row, names), _unchanged(connection, row["id"]))
+
+        async with self._workspace.storing():  # what is in it is garbage until it is restored
+            await self._decide(decide)
+        return await self.get(found[0])
 
     async def ls(self) -> list[Session]:
         """Return all sessions, oldest first."""

@@ -61,6 +61,8 @@ def _needs(connection: sqlite3.Connection) -> Needs:
     environments = [row for row in ENVIRONMENTS.select(connection) if not row["deleted"] or row["id"] in used]
     objects |= {each for row in environments for each in row["files"].values()}
     objects |= {row["config_file"][0] for row in snapshots if row.get("config_file")}
+    # Files that a task wanted to be kept come into its collection when it ends.
+    objects |= {each.object for row in tasks for each in artifacts(connection, row["id"])}
     # Of a task that runs on; when it ends, they are in its collection.
     running = [row["id"] for row in tasks if row["file_collection_id"] is None]
     objects |= {each.object for task_id in running for each in artifacts(connection, task_id)}

@@ -13,9 +13,9 @@ __all__ = ["SESSIONS", "VISIBLE", "by_name", "entities", "version", "visible"]
 
 SESSIONS = Projection(
     table="session",
-    version=1,
+    version=2,
     columns={"id": "TEXT", "name": "TEXT", "created_at": "INTEGER", "deleted": "INTEGER", "position": "INTEGER"},
-    types=("session.created", "session.deleted"),
+    types=("session.created", "session.deleted", "session.restored"),
     fold=session.evolve,
     # Two that create the same name at once: the second append is refused.
     indexes=("CREATE UNIQUE INDEX {table}_name ON {table} (name) WHERE deleted = 0",),

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio.to_thread import run_sync
 
+from datmo.core import outbox
 from datmo.errors import DatmoError, EntityNotFound, Refused
+from datmo.objects.store import ObjectStore
 from tests.api.conftest import Git
 from tests.api.face import Face, contents
+from tests.api.tasks import unfinished_task
 
 pytestmark = pytest.mark.anyio
 
@@ -211,3 +215,16 @@ async def test_what_is_being_captured_is_waited_for(project: Any, two: list[Any]
     assert [each.id for each in await project.snapshots.ls(deleted=True)] == [two[0].id]
     hold.release()
     assert (await project.gc()).snapshots == 1
+
+
+async def test_what_a_running_task_wants_to_be_kept_stays(project: Any) -> None:
+    task_id = await unfinished_task(project)
+    store = ObjectStore(project.home / ".datmo" / "objects")
+    kept, _ = [await run_sync(store.put_bytes, bytes([number]) * LARGE) for number in range(2)]
+    taken = outbox.Taken(
+        outbox.Cursor(1), outbox.Cursor(1, 10), {}, {}, {}, [outbox.Artifact("model.pt", kept, LARGE, 0o644)]
+    )
+    await project.log.append(*outbox.take(task_id, taken))
+    assert (await project.gc()).objects == 1
+    assert len(await run_sync(store.read, kept)) == LARGE
+    await run_sync(store.close)

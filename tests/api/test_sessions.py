@@ -180,3 +180,39 @@ async def test_a_session_can_be_given_by_name_id_or_prefix(face: Face, project: 
     with pytest.raises(EntityNotFound, match="nowhere"):
         await project.snapshots.create("x", session_id="nowhere")
     assert len(await project.tasks.ls()) == 3
+
+
+async def test_a_deleted_session_can_be_brought_back_with_what_is_in_it(project: Any) -> None:
+    session = await project.sessions.create("sweep")
+    task = await project.tasks.run("true")
+    snapshot = await project.snapshots.create("hidden")
+    await project.sessions.delete("sweep")
+    with pytest.raises(EntityNotFound):
+        await project.sessions.undelete("default")
+    restored = await project.sessions.undelete("sweep")
+    assert (restored.id, restored.current, restored.tasks, restored.snapshots) == (session.id, False, 1, 1)
+    assert [each.id for each in await project.tasks.ls()] == [task.id]
+    assert [each.id for each in await project.snapshots.ls(session_id="sweep")] == [snapshot.id]
+    assert (await project.log.replay()).different == ()
+
+
+async def test_a_session_does_not_come_back_under_a_name_that_is_taken(project: Any) -> None:
+    first = await project.sessions.create("sweep")
+    await project.sessions.delete("sweep")
+    await project.sessions.create("sweep")
+    with pytest.raises(Refused, match="another session named 'sweep'"):
+        await project.sessions.undelete("sweep")
+    await project.sessions.delete("sweep")
+    with pytest.raises(AmbiguousId):
+        await project.sessions.undelete("sweep")
+    assert (await project.sessions.undelete(first.id[:8])).id == first.id
+
+
+async def test_what_was_collected_of_a_deleted_session_stays_away(project: Any) -> None:
+    await project.sessions.create("sweep")
+    await project.tasks.run("true")
+    await project.sessions.delete("sweep")
+    assert (await project.gc()).tasks == 1
+    restored = await project.sessions.undelete("sweep")
+    assert await project.tasks.ls(session_id=restored.id) == []
+    assert (await project.log.replay()).different == ()

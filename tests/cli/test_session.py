@@ -57,7 +57,10 @@ async def test_select(run: Datmo, given: list[str]) -> None:
 @pytest.mark.parametrize("given", [["sweeps"], ["--name", "sweeps"]])
 async def test_delete_says_which_is_current_then(run: Datmo, given: list[str]) -> None:
     await run("session", "create", "sweeps")
-    assert await run("session", "delete", *given) == (0, "", "deleted session sweeps; the current one is default\n")
+    said = ["deleted session sweeps; the current one is default"]
+    said.append("hint: `datmo session undelete sweeps` brings it back, with what is in it")
+    assert await run("session", "delete", *given) == (0, "", "".join(f"{line}\n" for line in said))
+    assert await run("session", "undelete", *given) == (0, "", "restored session sweeps\n")
 
 
 async def test_the_default_session_stays(run: Datmo) -> None:

@@ -27,6 +27,7 @@ TREE = {
     "cleanup": {"--yes", "-y"},
     "session create": {"NAME", "--name", "-m", "--current", "--no-current"},
     "session delete": {"NAME", "--name"},
+    "session undelete": {"NAME", "--name"},
     "session ls": {"--format"},
     "session select": {"NAME", "--name"},
     "snapshot create": {

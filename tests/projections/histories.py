@@ -47,6 +47,10 @@ def delete_session(number: int, _: dict[str, Any]) -> list[NewEvent]:
     return session.delete(state, current_id=entity("session", 1), default_id=DEFAULT, running=())
 
 
+def restore_session(number: int, _: dict[str, Any]) -> list[NewEvent]:
+    return session.restore({"id": entity("session", number), "name": f"name {number % 3}"}, ())
+
+
 def describe_project(number: int, values: dict[str, Any]) -> list[NewEvent]:
     return project.describe({"id": PROJECT, "name": "x", "description": "y"}, f"iris {number}", str(values))
 
@@ -234,6 +238,7 @@ COMMANDS = (
     create_session,
     select_session,
     delete_session,
+    restore_session,
     describe_project,
     change_setting,
     initialize_again,
