@@ -21,6 +21,7 @@ from datmo.engine.checking_out_elsewhere import write_elsewhere
 from datmo.engine.checkout import FOLDER as PLACE
 from datmo.engine.checkout_content import Content, content_of, put_beside
 from datmo.engine.checkout_saving import Append, Look, save_work
+from datmo.engine.edge import single_error
 from datmo.engine.workspace import Workspace, command
 from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, ProjectBusy, Refused
 from datmo.projections import snapshots as view
@@ -144,8 +145,9 @@ class CheckingOut:
             with anyio.CancelScope(shield=True):
                 done.append(await self._carry_out(journal, plan))
 
-        async with anyio.create_task_group() as workers:
-            workers.start_soon(work, name=f"checkout of snapshot {journal.snapshot}")
+        with single_error():
+            async with anyio.create_task_group() as workers:
+                workers.start_soon(work, name=f"checkout of snapshot {journal.snapshot}")
         return done[0]
 
     async def _carry_out(self, journal: journals.Journal, plan: Plan | None) -> Done:
