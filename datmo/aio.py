@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from datmo.core.agreement import Agreement, Rerun
 from datmo.core.collecting import Collection
-from datmo.core.differences import Difference
+from datmo.core.differences import Difference, TreeChanges
 from datmo.core.entity.environment import Environment
 from datmo.core.entity.session import Session
 from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
@@ -73,6 +73,7 @@ __all__ = [
     "TaskOptions",
     "TaskSpec",
     "TaskUpdate",
+    "TreeChanges",
     "cleanup",
     "init",
     "open",

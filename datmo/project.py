@@ -74,13 +74,13 @@ class Project:
         """Change name or description; None keeps what there is."""
         portal.call(self._project.describe, name=name, description=description)
 
-    def status(self) -> Status[Snapshot, Task]:
+    def status(self, *, changes: bool = True) -> Status[Snapshot, Task]:
         """Return what the project is like at the moment."""
         from datmo.engine.project import Status
         from datmo.snapshot import Snapshot
         from datmo.task import Task
 
-        found = portal.call(self._project.status)._asdict()
+        found = portal.call(self._project.status, changes=changes)._asdict()
         if found["snapshot"] is not None:
             found["snapshot"] = Snapshot(found["snapshot"], self.home)
         found["running"] = [Task(task, self.home) for task in found["running"]]

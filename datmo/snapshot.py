@@ -243,8 +243,8 @@ def undelete(snapshot_id: str, home: str | os.PathLike[str] | None = None) -> Sn
         return project.snapshots.undelete(snapshot_id)
 
 
-def diff(first: str, second: str, home: str | os.PathLike[str] | None = None) -> Difference:
-    """Return what differs between two snapshots; see `datmo.engine.snapshots.Snapshots.diff`."""
+def diff(first: str, second: str | None = None, home: str | os.PathLike[str] | None = None) -> Difference:
+    """Return what differs between two snapshots, or one and the folder; see `datmo.engine.snapshots.Snapshots.diff`."""
     with open_project(home) as project:
         return project.snapshots.diff(first, second)
 

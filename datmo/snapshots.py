@@ -11,7 +11,7 @@ from datmo.core.entity_list import EntityList
 from datmo.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from datmo.core.differences import Difference
+    from datmo.core.differences import Difference, TreeChanges
     from datmo.engine import project as engine
     from datmo.engine.checkout import Checkout
     from datmo.engine.exporting import Exported
@@ -169,6 +169,10 @@ class Snapshots:
         found = portal.call(self._snapshots.import_archive, file, session_id=session_id, progress=progress)
         return Imported([Snapshot(each, self._home) for each in found.snapshots], found.known)
 
-    def diff(self, first: str, second: str) -> Difference:
-        """Return what differs between two snapshots: config, stats, files, environment and code."""
+    def changes(self, snapshot: str) -> TreeChanges:
+        """Return what has changed in the folder since a snapshot: code, files, configuration and environment."""
+        return portal.call(self._snapshots.changes, snapshot)
+
+    def diff(self, first: str, second: str | None = None) -> Difference:
+        """Return what differs between two snapshots, or one and the folder: config, stats, files, environment, code."""
         return portal.call(self._snapshots.diff, first, second)

@@ -18,12 +18,12 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from datmo.capture.code import CodeRepository
-    from datmo.capture.code_capture import CodeCapture
+    from datmo.capture.code_capture import CodeCapture, CodeLook
     from datmo.objects.store import ObjectStore
 
 __all__ = ["Ahead", "AheadRepository", "begin", "taken"]
 
-_WITH_STORE = frozenset(["capture", "checkout", "read_file"])
+_WITH_STORE = frozenset(["capture", "checkout", "compare", "read_file"])
 """The methods that take the store as their last argument."""
 
 _IDLE = 60
@@ -160,6 +160,14 @@ class AheadRepository:
         except _Unanswered:
             captured = self.__getattr__("capture")(store)
         return captured
+
+    def compare(self, code_id: str, store: ObjectStore) -> CodeLook:
+        """Compare the work tree with captured code."""
+        try:
+            look: CodeLook = self._ahead.call(self._settings, "compare", code_id)
+        except _Unanswered:
+            look = self.__getattr__("compare")(code_id, store)
+        return look
 
     def checkout(self, code_id: str, to: Path, store: ObjectStore) -> tuple[str, ...]:
         """Write captured code into a folder."""

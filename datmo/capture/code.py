@@ -21,17 +21,17 @@ from typing import BinaryIO, NamedTuple
 
 import pygit2
 
-from datmo.capture.code_cache import Cache
-from datmo.capture.code_capture import CodeCapture
+from datmo.capture.code_capture import CodeCapture, CodeLook
+from datmo.capture.code_changes import Side, code_changes
 from datmo.capture.code_checkout import Code, content_of, load, write_code
 from datmo.capture.code_commit import compose
-from datmo.capture.code_content import Work, collect
+from datmo.capture.code_content import Adder
+from datmo.capture.code_gather import Gathered, Unwritten, gather
 from datmo.capture.code_pack import ObjectWriter
 from datmo.capture.code_refs import keep, kept_refs, move_head, read_head, remove_refs
 from datmo.capture.code_repository import Repository, git_errors, open_own, open_users
-from datmo.capture.code_scan import index_facts, scan
 from datmo.capture.code_travel import bring, objects_below
-from datmo.capture.code_tree import FOLDER, SUBMODULE, changed_tree, find, walk
+from datmo.capture.code_tree import FOLDER, SUBMODULE, find, walk
 from datmo.errors import CodeError
 from datmo.objects.store import ObjectStore
 
@@ -81,22 +81,45 @@ class CodeRepository:
             self.scratch() as scratch,
             ObjectWriter(repository) as writer,
         ):
-            head = repository.head()
-            base = None if head is None else repository.project_tree(head)
-            cache = Cache(self._datmo_dir / "cache" / "code")
-            facts = index_facts(repository, cache)
-            found = scan(repository, facts, cache)
-            work = Work(repository, base, writer, cache, self._size_limit, scratch)
-            content = collect(work, found, facts, store)
-            tree = changed_tree(repository.read_tree, lambda data: writer.add("tree", data), base, content.changes)
-            if head is not None and tree == base and not content.large:
-                code_id = head
+            found = self._gather(repository, writer, store, scratch)
+            content = found.content
+            if found.head is not None and found.tree == found.base and not content.large:
+                code_id = found.head
             else:
-                code_id = writer.add("commit", compose(tree, content.large)).hex()
+                code_id = writer.add("commit", compose(found.tree, content.large)).hex()
             writer.finish()
             keep(repository, self._project_id, code_id)
-            cache.save()
-        return CodeCapture(code_id, tree.hex(), head, content.large, repository.own, content.notices)
+        return CodeCapture(code_id, found.tree.hex(), found.head, content.large, repository.own, content.notices)
+
+    def compare(self, code_id: str, store: ObjectStore) -> CodeLook:
+        """Compare the work tree with captured code; nothing is stored.
+
+        Parameters:
+            code_id: the code.
+            store: what knows files that are too large for git.
+
+        Raises:
+            CodeError: the repository cannot be used, a file cannot be read, or the code is not there.
+        """
+        repository = self.current()
+        with git_errors("the code cannot be compared"), self.scratch() as scratch:
+            unwritten = Unwritten(repository)
+            found = self._gather(repository, unwritten, store, scratch, look=True)
+            after = Side(unwritten.read, found.tree, found.content.large)
+            return CodeLook(code_changes(Side.of(self.load(code_id)), after), found.content.notices)
+
+    def _gather(
+        self, repository: Repository, adder: Adder, store: ObjectStore, scratch: Path, *, look: bool = False
+    ) -> Gathered:
+        return gather(
+            repository,
+            adder,
+            store,
+            cache_folder=self._datmo_dir / "cache" / "code",
+            scratch=scratch,
+            size_limit=self._size_limit,
+            look=look,
+        )
 
     def resolve(self, commit: str) -> CodeCapture:
         """Find a commit that the user names, and keep it by a ref.

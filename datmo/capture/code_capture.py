@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from datmo.capture.code_tree import Leaf
 from datmo.capture.manifest import FileEntry
 
-__all__ = ["CodeCapture"]
+__all__ = ["CodeCapture", "CodeLook"]
 
 
 class CodeCapture(NamedTuple):
@@ -22,5 +23,14 @@ class CodeCapture(NamedTuple):
     """Files of the code that the object store keeps, not git."""
     own_repository: bool
     """Whether it lies in `.datmo/code.git`."""
+    notices: tuple[str, ...]
+    """What the user should know, a line each."""
+
+
+class CodeLook(NamedTuple):
+    """How the work tree differs from captured code."""
+
+    changes: dict[str, tuple[Leaf | None, Leaf | None]]
+    """Each path, with what lies there in the code and in the work tree."""
     notices: tuple[str, ...]
     """What the user should know, a line each."""

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pygit2
 
@@ -17,7 +17,6 @@ from datmo.capture.code_cache import Cache
 from datmo.capture.code_convert import Conversions, attribute_places, clean_by_program
 from datmo.capture.code_ignore import NAME, IgnoreRules
 from datmo.capture.code_index import IndexFacts
-from datmo.capture.code_pack import ObjectWriter
 from datmo.capture.code_repository import Repository, git_errors
 from datmo.capture.code_scan import Scan
 from datmo.capture.code_tree import EXECUTABLE, FOLDER, LINK, PLAIN, SUBMODULE, Leaf, find, walk
@@ -26,10 +25,18 @@ from datmo.errors import CodeError
 from datmo.objects.source import FileState, SourceFile
 from datmo.objects.store import ObjectStore
 
-__all__ = ["Content", "Work", "collect"]
+__all__ = ["Adder", "Content", "Work", "collect"]
 
 _NAMED = 3
 _TRIES = 3
+
+
+class Adder(Protocol):
+    """What takes new git objects."""
+
+    def add(self, kind: str, data: bytes) -> bytes:
+        """Take an object and return its id."""
+        ...
 
 
 class Work(NamedTuple):
@@ -38,10 +45,12 @@ class Work(NamedTuple):
     repository: Repository
     base: bytes | None
     """The project's tree in HEAD."""
-    writer: ObjectWriter
+    writer: Adder
     cache: Cache
     size_limit: int
     scratch: Path
+    look: bool = False
+    """Whether nothing is to be stored: the capture is for comparing."""
 
 
 class Content(NamedTuple):
@@ -143,7 +152,7 @@ class _Collector:
                 self._changes[path] = Leaf(mode, unchanged)
             return
         oid = known.oid if known is not None else self._work.cache.recall(path, FileState.of(state))
-        if oid is not None and (known is not None or self._work.repository.has(oid)):
+        if oid is not None and (known is not None or self._work.look or self._work.repository.has(oid)):
             self._changes[path] = Leaf(mode, oid)
         elif self._conversions.needs_program(path):
             self._for_program.append((path, state))
@@ -244,7 +253,8 @@ class _Collector:
         paths = sorted([*self._large, *self._unkept], key=os.fsencode)
         if not paths:
             return ()
-        stored = store.put_files([SourceFile(self._work.repository.root / path) for path in paths])
+        files = [SourceFile(self._work.repository.root / path) for path in paths]
+        stored = store.identify(files) if self._work.look else store.put_files(files)
         return tuple(
             FileEntry(path, file.object, file.size, 0o755 if file.mode & 0o100 else 0o644, "project")
             for path, file in zip(paths, stored, strict=True)

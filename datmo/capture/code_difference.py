@@ -9,10 +9,11 @@ from pathlib import Path
 import pygit2
 
 from datmo.capture.code import CodeRepository
+from datmo.capture.code_changes import Changes, Side, code_changes, large_leaves
 from datmo.capture.code_checkout import Code
 from datmo.capture.code_ignore import NAME, match_rules
 from datmo.capture.code_repository import git_errors
-from datmo.capture.code_tree import FOLDER, LINK, SUBMODULE, Leaf, differing, find, walk
+from datmo.capture.code_tree import FOLDER, LINK, SUBMODULE, Leaf, find, walk
 from datmo.capture.manifest import FileEntry
 from datmo.errors import Refused
 from datmo.objects.hashing import object_id
@@ -20,25 +21,18 @@ from datmo.objects.store import ObjectStore
 
 __all__ = [
     "BLOCKED",
-    "Changes",
     "claimed",
-    "code_changes",
     "contested_in",
     "displaced",
     "ignored_by",
-    "large_leaves",
     "lost_leaves",
     "refuse_under_way",
     "unclaimed",
 ]
 
-Changes = dict[str, tuple[Leaf | None, Leaf | None]]
-"""Paths, with what lies there before and after. A large file is a leaf whose id has 32 bytes."""
-
 BLOCKED = Leaf(FOLDER, b"")
 """What a code says of a path at which it has a folder, or on the way to which it has a file."""
 
-_OWN = ".datmo"
 _RULES = (".gitignore", NAME)
 _UNDER_WAY = {
     "MERGE_HEAD": "a merge",
@@ -64,28 +58,6 @@ def refuse_under_way(code: CodeRepository) -> None:
                 f"{what} is under way in the repository: a checkout now would end up in it",
                 hint="finish or abort it first; `git status` says how",
             )
-
-
-def large_leaves(large: Iterable[FileEntry]) -> dict[str, Leaf]:
-    """Large files of a code, as leaves."""
-    return {entry.path: Leaf(0o100000 | entry.mode, bytes.fromhex(entry.object)) for entry in large}
-
-
-def code_changes(before: Code, after: Code) -> Changes:
-    """Everything that differs between two codes."""
-    sides = ((before.repository.read_tree, before.tree), (after.repository.read_tree, after.tree))
-    found: Changes = {
-        os.fsdecode(path): (left, right)
-        for path, left, right in differing(*sides)
-        if path != _OWN.encode() and not path.startswith(b".datmo/")
-    }
-    one, other = large_leaves(before.large), large_leaves(after.large)
-    for path in {*one, *other}:
-        left, right = found.pop(path, (None, None))
-        both = one.get(path, left), other.get(path, right)
-        if both[0] != both[1]:
-            found[path] = both
-    return found
 
 
 def claimed(code: Code, path: str) -> Leaf | None:
@@ -150,7 +122,7 @@ def lost_leaves(code: CodeRepository, now: str, *known: str) -> bool:
         now: the tree's code, captured just now.
         known: other codes.
     """
-    sides = [code_changes(code.load(each), code.load(now)) for each in known]
+    sides = [code_changes(Side.of(code.load(each)), Side.of(code.load(now))) for each in known]
     first, *others = sides or [{}]
     return any(new is not None and all(path in side for side in others) for path, (_, new) in first.items())
 

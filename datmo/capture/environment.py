@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from blake3 import blake3
 
@@ -20,9 +20,8 @@ from datmo.errors import EnvironmentInvalid
 # What reads a kind of definition is imported where one is met: `task run` in a container needs none of it.
 if TYPE_CHECKING:
     from datmo.capture.requirements import ReadFile
-    from datmo.objects.store import ObjectStore
 
-__all__ = ["EnvironmentCapture", "capture_environment", "definitions", "environment_digest"]
+__all__ = ["EnvironmentCapture", "Keeper", "capture_environment", "definitions", "environment_digest"]
 
 _IN_THE_ROOT = {
     "Dockerfile": "dockerfile",
@@ -32,6 +31,14 @@ _IN_THE_ROOT = {
     "environment.yaml": "conda",
 }
 """What is looked for in a folder, in this order."""
+
+
+class Keeper(Protocol):
+    """What keeps the files of definitions: the object store, or what only tells their ids."""
+
+    def put_many(self, blobs: Iterable[bytes]) -> list[str]:
+        """Keep several objects and return their ids."""
+        ...
 
 
 class EnvironmentCapture(NamedTuple):
@@ -72,7 +79,7 @@ class _Found(NamedTuple):
     notices: tuple[str, ...] = ()
 
 
-def capture_environment(store: ObjectStore, root: Path, definition: Path | None = None) -> EnvironmentCapture:
+def capture_environment(store: Keeper, root: Path, definition: Path | None = None) -> EnvironmentCapture:
     """Capture the environment in force, and put its files into the store.
 
     Parameters:

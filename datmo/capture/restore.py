@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datmo.capture.code import CodeRepository
+from datmo.capture.code_changes import Changes, Side, code_changes
 from datmo.capture.code_checkout import Code, CodeWriter
-from datmo.capture.code_difference import BLOCKED, Changes, claimed, code_changes, ignored_by
+from datmo.capture.code_difference import BLOCKED, claimed, ignored_by
 from datmo.capture.code_tree import LINK, SUBMODULE, Leaf, walk
 from datmo.capture.manifest import FileEntry
 from datmo.capture.tree import Tree
@@ -92,7 +93,7 @@ class _Planner:
             (scratch / name).mkdir()
         self._writer = CodeWriter(self._target, store, scratch / "target")
         self._before = CodeWriter(self._now, store, scratch / "now")
-        self._changes: Changes = code_changes(self._now, self._target)
+        self._changes: Changes = code_changes(Side.of(self._now), Side.of(self._target))
         self._notices: list[str] = []
 
     def plan(self, root: Path) -> Plan:

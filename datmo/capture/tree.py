@@ -20,10 +20,11 @@ from typing import Self
 from datmo.capture.files import kind_of
 from datmo.capture.manifest import LINK, FileEntry, path_bytes
 from datmo.errors import FilesError
+from datmo.objects.hashing import object_id
 from datmo.objects.source import FileState
-from datmo.objects.store import ObjectStore, SourceFile
+from datmo.objects.store import ObjectStore, SourceFile, StoredFile
 
-__all__ = ["Tree", "store_places"]
+__all__ = ["Tree", "identify_places", "store_places"]
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _BESIDE = ".datmo-checkout.tmp"
@@ -248,19 +249,38 @@ def store_places(store: ObjectStore, root: Path, paths: Iterable[str]) -> dict[s
     Raises:
         FilesError: one cannot be read, or changes while it is read.
     """
+    files, links = _found(root, paths)
+    with store.batch() as batch:
+        for text in links.values():
+            batch.add(text)
+        stored = batch.add_files([SourceFile(root / path) for path in files])
+    return _entries(files, stored, links)
+
+
+def identify_places(store: ObjectStore, root: Path, paths: Iterable[str]) -> dict[str, FileEntry]:
+    """Do as `store_places` does, but store nothing."""
+    files, links = _found(root, paths)
+    return _entries(files, store.identify([SourceFile(root / path) for path in files]), links)
+
+
+def _found(root: Path, paths: Iterable[str]) -> tuple[list[str], dict[str, bytes]]:
+    """The files, and the links with what they say."""
     files: list[str] = []
-    entries: dict[str, FileEntry] = {}
-    with Tree(root) as tree, store.batch() as batch:
+    links: dict[str, bytes] = {}
+    with Tree(root) as tree:
         for path in sorted(set(paths), key=path_bytes):
             found = tree.look(path)
             if found is not None and stat.S_ISREG(found.st_mode):
                 files.append(path)
             elif found is not None and stat.S_ISLNK(found.st_mode):
-                text = tree.link(path)
-                entries[path] = FileEntry(path, batch.add(text), len(text), LINK, "project")
+                links[path] = tree.link(path)
             elif found is not None and not stat.S_ISDIR(found.st_mode):
                 raise FilesError(f"{path!r} is a {kind_of(found.st_mode)}, which cannot be kept", hint="move it away")
-        stored = batch.add_files([SourceFile(root / path) for path in files])
-        for path, one in zip(files, stored, strict=True):
-            entries[path] = FileEntry(path, one.object, one.size, one.mode & 0o777, "project")
+    return files, links
+
+
+def _entries(files: list[str], stored: list[StoredFile], links: dict[str, bytes]) -> dict[str, FileEntry]:
+    entries = {path: FileEntry(path, object_id(text), len(text), LINK, "project") for path, text in links.items()}
+    for path, one in zip(files, stored, strict=True):
+        entries[path] = FileEntry(path, one.object, one.size, one.mode & 0o777, "project")
     return entries

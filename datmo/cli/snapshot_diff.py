@@ -1,4 +1,4 @@
-"""`datmo snapshot diff`: what differs between two snapshots."""
+"""`datmo snapshot diff`: what differs between two snapshots, or one and the folder as it is."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ _ID = 7
     "diff",
     cls=Command,
     examples=[
+        "datmo snapshot diff 91cd",
         "datmo snapshot diff 91cd best",
         "datmo snapshot diff 91cd best --code",
         "datmo snapshot diff a1 b2 --stat",
     ],
 )
 @click.argument("first", metavar="ID_1")
-@click.argument("second", metavar="ID_2")
+@click.argument("second", metavar="[ID_2]", required=False)
 @click.option("--code", "patch", is_flag=True, help="Show the code's changes line by line.")
 @click.option("--stat", is_flag=True, help="Only count the lines that the code's changes have.")
 @format_option("text")
-async def diff(first: str, second: str, patch: bool, stat: bool, form: str) -> None:
-    """Show what differs between two snapshots: config, stats, files, environment and code."""
+async def diff(first: str, second: str | None, patch: bool, stat: bool, form: str) -> None:
+    """Show what differs between two snapshots, or one and the folder: config, stats, files, environment and code."""
     exclusive(code=patch or None, stat=stat or None)
     async with opened() as project:
         found = await project.snapshots.diff(first, second)
@@ -52,7 +53,7 @@ async def diff(first: str, second: str, patch: bool, stat: bool, form: str) -> N
     if lines:
         await put("".join(f"{line}\n" for line in lines))
     if found.same:
-        say("nothing differs but their words")
+        say("nothing has changed" if second is None else "nothing differs but their words")
     elif found.code and not (patch or stat):
         hint("`--code` shows the code's changes line by line")
 

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 __all__ = [
     "Difference",
     "FileChange",
+    "PathChange",
     "TextChange",
+    "TreeChanges",
     "ValueChange",
     "file_changes",
+    "kind_of_change",
     "package_changes",
     "text_change",
     "value_changes",
@@ -80,7 +83,7 @@ class Difference(NamedTuple):
     """What differs between two snapshots; of what is alike nothing is said.
 
     Attributes:
-        first, second: their ids.
+        first, second: their ids; the second is None where it is the folder as it is.
         config, stats: keys that differ.
         files: files of the collections that differ.
         code: files of the code that differ.
@@ -90,7 +93,7 @@ class Difference(NamedTuple):
     """
 
     first: str
-    second: str
+    second: str | None
     config: tuple[ValueChange, ...]
     stats: tuple[ValueChange, ...]
     files: tuple[FileChange, ...]
@@ -108,6 +111,53 @@ class Difference(NamedTuple):
         from datmo.core.html import difference_html
 
         return difference_html(self)
+
+
+class PathChange(NamedTuple):
+    """A file of the code that differs.
+
+    Attributes:
+        path: its path.
+        kind: `added`, `removed`, `changed`, or `mode` where only its mode differs.
+    """
+
+    path: str
+    kind: str
+
+
+class TreeChanges(NamedTuple):
+    """What has changed in the folder since a snapshot; of what has not nothing is said.
+
+    Attributes:
+        code: files of the code.
+        files: files of its collection that came from the project.
+        config: keys of the configuration, where it was read from a file.
+        environment: the ids of the snapshot's environment and of the one in force, where they differ.
+        notices: what could not be compared, a line each.
+    """
+
+    code: tuple[PathChange, ...]
+    files: tuple[FileChange, ...]
+    config: tuple[ValueChange, ...]
+    environment: tuple[str, str] | None
+    notices: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing has changed."""
+        return not any(self[:4])
+
+
+def kind_of_change(before: Any, after: Any, *, same_content: bool) -> str:
+    """Return what happened to something: `added`, `removed`, `changed` or `mode`.
+
+    Parameters:
+        before, after: what it was and is; None where it is not there.
+        same_content: whether only something else than its content differs.
+    """
+    if before is None or after is None:
+        return "added" if before is None else "removed"
+    return "mode" if same_content else "changed"
 
 
 def value_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[ValueChange, ...]:
@@ -149,9 +199,7 @@ def file_changes(
 
 
 def _kind(one: tuple[str, int, int] | None, other: tuple[str, int, int] | None) -> str:
-    if one is None or other is None:
-        return "added" if one is None else "removed"
-    return "mode" if one[0] == other[0] else "changed"
+    return kind_of_change(one, other, same_content=one is not None and other is not None and one[0] == other[0])
 
 
 def text_change(path: str, kind: str, before: bytes | None, after: bytes | None) -> TextChange:

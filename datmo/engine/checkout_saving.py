@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from datmo.core.snapshot import SnapshotCreated
 from datmo.engine.capturing import Capturing
+from datmo.engine.entities import Snapshot
 from datmo.engine.values import Found, Wanted, find_values
 from datmo.engine.workspace import Workspace
 from datmo.errors import CaptureError, InvalidArgument
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Append", "Look", "save_work"]
 
-Append = Callable[[Capturing, SnapshotCreated], Awaitable[Any]]
+Append = Callable[[Capturing, SnapshotCreated], Awaitable[Snapshot]]
 """Records a snapshot."""
 
 
@@ -76,7 +77,7 @@ async def save_work(workspace: Workspace, append: Append, look: Look, like: Row,
             stats_path=values["stats"].path,
         ),
     )
-    return str(made.id)
+    return made.id
 
 
 async def _values(workspace: Workspace, kind: str) -> Found:

@@ -17,9 +17,9 @@ from datmo.engine.workspace import Workspace
 from datmo.projections.content import CODE, ENVIRONMENTS
 from datmo.projections.projection import Row
 
-__all__ = ["compare", "definition_changes"]
+__all__ = ["LARGEST_TEXT", "compare", "definition_changes"]
 
-_LARGEST_TEXT = 4 << 20
+LARGEST_TEXT = 4 << 20
 """Bytes of the largest file of the code whose lines are compared."""
 
 _OBJECT = 32
@@ -87,18 +87,28 @@ def _read(workspace: Workspace, code_id: str, path: str, found: tuple[int, bytes
     if found is None or len(found[1]) == _OBJECT:
         return None
     data = workspace.code.read_file(code_id, path, workspace.store)
-    return None if data is None or len(data) > _LARGEST_TEXT else data
+    return None if data is None or len(data) > LARGEST_TEXT else data
 
 
 def definition_changes(
-    workspace: Workspace, before: Mapping[str, str], after: Mapping[str, str]
+    workspace: Workspace,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    unstored: Mapping[str, bytes] | None = None,
 ) -> tuple[TextChange, ...]:
-    """Return the files that differ between the definitions of two environments, given as name to object id."""
+    """Return the files that differ between the definitions of two environments, given as name to object id.
+
+    Parameters:
+        workspace: the project.
+        before, after: the definitions.
+        unstored: objects that the store need not have.
+    """
+    beside = unstored or {}
     changes = []
     for path in sorted({*before, *after}):
         one, other = before.get(path), after.get(path)
         if one != other:
             kind = "added" if one is None else "removed" if other is None else "changed"
-            read = [None if each is None else workspace.store.read(each) for each in (one, other)]
+            read = [None if each is None else beside.get(each) or workspace.store.read(each) for each in (one, other)]
             changes.append(text_change(path, kind, *read))
     return tuple(changes)

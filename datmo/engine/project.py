@@ -34,6 +34,7 @@ from datmo.runner.folders import remove_tree
 
 if TYPE_CHECKING:
     from datmo.core.collecting import Collection
+    from datmo.core.differences import TreeChanges
     from datmo.engine.cleaning import Cleaning
     from datmo.engine.config import ProjectConfig
     from datmo.engine.environments import Environments
@@ -62,6 +63,7 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
         snapshot: the current snapshot, or None.
         running: the tasks that have not ended.
         snapshots, tasks: how many there are.
+        changes: what has changed in the folder since that snapshot; None where there is none, or nobody asked.
     """
 
     id: str
@@ -73,6 +75,7 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
     running: list[TaskT]
     snapshots: int
     tasks: int
+    changes: TreeChanges | None
 
 
 class Project:
@@ -145,9 +148,15 @@ class Project:
             with command():
                 await self._workspace.log.append(*events)
 
-    async def status(self) -> Status[Snapshot, Task]:
-        """Return what the project is like at the moment."""
+    async def status(self, *, changes: bool = True) -> Status[Snapshot, Task]:
+        """Return what the project is like at the moment.
+
+        Parameters:
+            changes: also look what has changed in the folder since the current snapshot, which takes about as long as
+                `git status` does.
+        """
         row = await self._workspace.project_row()
+        current = await self.snapshots.current()
         unfinished = await self._workspace.query(task_view.unfinished)
         return Status(
             id=row["id"],
@@ -155,10 +164,11 @@ class Project:
             description=row["description"],
             home=self.home,
             session=await self.sessions.current(),
-            snapshot=await self.snapshots.current(),
+            snapshot=current,
             running=await tasks_of(self._workspace, unfinished),
             snapshots=(await self.snapshots.page(limit=0)).total,
             tasks=(await self.tasks.page(limit=0)).total,
+            changes=await self.snapshots.changes(current.id) if changes and current is not None else None,
         )
 
     async def gc(self, *, dry_run: bool = False) -> Collection:

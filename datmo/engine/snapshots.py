@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datmo.core import snapshot as rules
-from datmo.core.differences import Difference
+from datmo.core.differences import Difference, TreeChanges
 from datmo.core.entity_list import EntityList
 from datmo.core.event import NewEvent
 from datmo.core.ids import new_id, short
@@ -253,19 +253,40 @@ class Snapshots(Keeping):
             row = await self._workspace.snapshot(snapshot, deleted=True)
             return await self._change(row["id"], rules.restore(row))
 
-    async def diff(self, first: str, second: str) -> Difference:
+    async def changes(self, snapshot: str) -> TreeChanges:
+        """Return what has changed in the folder since a snapshot: code, files, configuration and environment.
+
+        Nothing is stored for it. What cannot be compared is said in the notices of what is returned.
+
+        Parameters:
+            snapshot: its id, its label or a unique prefix of its id.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+        """
+        from datmo.engine.tree_changes import changes_since
+
+        return await changes_since(self._workspace, await self._workspace.snapshot(snapshot))
+
+    async def diff(self, first: str, second: str | None = None) -> Difference:
         """Return what differs between two snapshots: config, stats, files, environment and code.
 
         Parameters:
-            first, second: their ids, labels or unique prefixes of their ids.
+            first: its id, its label or a unique prefix of its id.
+            second: likewise; None for the folder as it is, of which the stats are not compared, nor files that are not
+                in it.
 
         Raises:
             EntityNotFound, AmbiguousId: none fits one of them, or several do.
         """
+        row = await self._workspace.snapshot(first)
+        if second is None:
+            from datmo.engine.tree_changes import compare_with_tree
+
+            return await compare_with_tree(self._workspace, row)
         from datmo.engine.differing import compare
 
-        rows = [await self._workspace.snapshot(each) for each in (first, second)]
-        return await compare(self._workspace, *rows)
+        return await compare(self._workspace, row, await self._workspace.snapshot(second))
 
     async def checkout(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -15,12 +16,12 @@ from typing import BinaryIO, TypeVar
 from datmo.errors import FilesError, ObjectDamaged, ObjectError, ObjectMissing
 from datmo.objects.batch import Batch
 from datmo.objects.collect import Garbage, collect, find_garbage
-from datmo.objects.hashing import Progress, copy_hashed, digest_of, parse_id
+from datmo.objects.hashing import Progress, copy_hashed, digest_of, hash_file, parse_id
 from datmo.objects.hold import Hold
 from datmo.objects.index import Index, Place
 from datmo.objects.layout import Layout
 from datmo.objects.pack import WHOLE
-from datmo.objects.source import SourceFile, StoredFile
+from datmo.objects.source import FileState, SourceFile, StoredFile, look_at, not_stored, opened
 from datmo.objects.verify import verify_all, verify_place
 
 __all__ = ["ObjectStore", "SourceFile", "StoredFile"]
@@ -71,6 +72,25 @@ class ObjectStore:
         """
         with self.batch() as batch:
             return batch.add_files(files, progress)
+
+    def identify(self, files: Sequence[SourceFile]) -> list[StoredFile]:
+        """What `put_files` would return, with nothing stored; a file that is in use may change meanwhile.
+
+        Raises:
+            FilesError: one is missing, or cannot be read.
+        """
+        stats = [look_at(file) for file in files]
+        known = self._index.recall([FileState.of(now) for now in stats])
+        found = []
+        for file, now, digest in zip(files, stats, known, strict=True):
+            try:
+                if digest is None:
+                    with opened(file) as handle:
+                        digest = hash_file(handle)  # noqa: PLW2901
+            except OSError as error:
+                raise not_stored(file.path, error) from error
+            found.append(StoredFile(digest.hex(), now.st_size, stat.S_IMODE(now.st_mode)))
+        return found
 
     def read(self, object_id: str) -> bytes:
         """An object's bytes, checked.

@@ -84,6 +84,7 @@ def test_the_names_of_the_async_api() -> None:
         "TaskOptions",
         "TaskSpec",
         "TaskUpdate",
+        "TreeChanges",
         "cleanup",
         "init",
         "open",

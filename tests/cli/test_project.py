@@ -65,6 +65,7 @@ async def test_status_as_json(run: Datmo, project: Path) -> None:
     status = (await run("status", "--format", "json")).json
     assert list(status) == [
         "id", "name", "description", "home", "session", "snapshot", "running", "snapshots", "tasks",
+        "changes",
     ]  # fmt: skip
     assert status["home"] == str(project)
     assert status["session"]["name"] == "default"

@@ -55,3 +55,12 @@ async def test_the_document(run: Datmo, two: tuple[str, str]) -> None:
 async def test_what_is_alike_is_said(run: Datmo, two: tuple[str, str]) -> None:
     done = await run("snapshot", "diff", two[0], two[0])
     assert (done.out, done.err) == ("", "nothing differs but their words\n")
+
+
+async def test_of_one_snapshot_and_the_folder(run: Datmo, project: Path, two: tuple[str, str]) -> None:
+    assert (await run("snapshot", "diff", two[1])).err == "nothing has changed\n"
+    done = await run("snapshot", "diff", two[0], "--code")
+    assert "-print('accuracy: 0.9')\n+print('accuracy: 0.95')\n" in done.out
+    assert (await run("snapshot", "diff", two[0], "--stat")).out == "~ train.py  +2 -1\n"
+    found = (await run("snapshot", "diff", two[0], "--format", "json")).json
+    assert (found["first"], found["second"], found["same"]) == (two[0], None, False)

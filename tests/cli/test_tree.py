@@ -22,7 +22,7 @@ HELP = {"-h", "--help"}
 TREE = {
     "init": {"--name", "-n", "--description"},
     "version": set(),
-    "status": {"--format"},
+    "status": {"--changes", "--no-changes", "--format"},
     "gc": {"--dry-run", "--format"},
     "cleanup": {"--yes", "-y"},
     "session create": {"NAME", "--name", "-m", "--current", "--no-current"},
