@@ -6,7 +6,7 @@ import json
 import math
 import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,10 +22,11 @@ _LONGEST = 1 << 16
 _NAME_LENGTH = 200
 _MOST_SERIES = 10_000
 _KINDS = ("log", "config", "results", "artifact")
-_OF_POINTS = frozenset(["log", "step", "time"])
 _NUMBERS = frozenset([float, int])
+_DIGITS = 19
+"""Of integers that do not fit into 64 bits, at least."""
+
 _FIRST_STEP, _LAST_STEP = -(1 << 63), (1 << 63) - 1
-_OPENING, _CLOSING = b"{}"
 _LATEST = 1e11
 """Seconds since 1970 after which a time was meant otherwise."""
 
@@ -47,11 +48,41 @@ class Said:
     def __init__(self, now: float) -> None:
         self.now = now
         self.series: dict[str, Columns] = {}
+        self._adding: dict[str, tuple[Callable[[int], None], Callable[[float], None], Callable[[float], None]]] = {}
         self.config: dict[str, Any] = {}
         self.results: dict[str, Any] = {}
         self.artifacts: list[str] = []
         self.bad: int = 0
         self.why: str | None = None
+
+    def column(self, name: str) -> Columns:
+        """Return the points of a metric, to be added to."""
+        columns = self.series.get(name)
+        if columns is None:
+            columns = self.series[name] = Columns.empty()
+            self._adding[name] = (columns.steps.append, columns.times.append, columns.values.append)
+        return columns
+
+    def plain(self, content: Any) -> bool:
+        """Add a line of nothing but points, of metrics that have some already; say whether it was one."""
+        try:
+            values, step, at = content["log"], content["step"], content["time"]
+            if type(step) is not int or not _FIRST_STEP <= step <= _LAST_STEP or len(content) != 3:
+                return False
+            if type(at) is not float or not 0 <= at < _LATEST:
+                return False
+            adding = self._adding
+            for name, value in values.items():
+                if type(value) not in _NUMBERS or name not in adding:
+                    return False
+            for name, value in values.items():
+                add_step, add_time, add_value = adding[name]
+                add_step(step)
+                add_time(at)
+                add_value(value)
+        except (TypeError, KeyError, AttributeError):
+            return False
+        return True
 
     def complain(self, why: str) -> None:
         """Count a line that cannot be used."""
@@ -76,10 +107,13 @@ class Lines:
     def understand(self, data: bytes) -> Said:
         """Return what some whole lines say."""
         said = Said(time.time())
-        lines = [line for line in data.split(b"\n") if line and not line.isspace()]
-        for content, line in zip(_parsed(lines), lines, strict=True):
+        lines = [line for line in data.split(b"\n") if line]
+        for content, line in zip(_parsed(data, lines), lines, strict=True):
+            if said.plain(content):  # nearly all: there are millions
+                continue
             if type(content) is not dict or len(line) >= _LONGEST:
-                said.complain(_shown(line, "no JSON object" if len(line) < _LONGEST else "too long"))
+                if not line.isspace():
+                    said.complain(_shown(line, "no JSON object" if len(line) < _LONGEST else "too long"))
                 continue
             try:
                 self._add(said, content)
@@ -95,9 +129,6 @@ class Lines:
         """
         if "log" not in content and not any(kind in content for kind in _KINDS):
             raise ValueError(f"it has none of {', '.join(_KINDS)}")
-        if content.keys() <= _OF_POINTS:  # of these there are millions
-            self._points(said, content)
-            return
         config, results = _values(content.get("config", {})), _values(content.get("results", {}))
         artifacts = [_file(content["artifact"])] if "artifact" in content else []
         if "log" in content:
@@ -115,19 +146,15 @@ class Lines:
         if type(values) is not dict:
             raise ValueError(f"{values!r} is no object of names and numbers")
         # All are looked at before one is added.
-        numbers = [value if type(value) is float else _number(value) for value in values.values()]
-        series = said.series
-        for name in values:
-            if name not in series:
-                self._check(name, len(series))
-        for name, number in zip(values, numbers, strict=True):
-            columns = series.get(name)
-            if columns is None:
-                columns = series[name] = Columns.empty()
-            steps, times, found = columns
-            steps.append(self._next(name, steps) if step is None else step)
-            times.append(at)
-            found.append(number)
+        numbers = {name: _number(value) for name, value in values.items()}
+        for name in numbers:
+            if name not in said.series:
+                self._check(name, len(said.series))
+        for name, number in numbers.items():
+            columns = said.column(name)
+            columns.steps.append(self._next(name, columns.steps) if step is None else step)
+            columns.times.append(at)
+            columns.values.append(number)
 
     def _next(self, name: str, steps: array[int]) -> int:
         last = steps[-1] if steps else self._last.get(name, -1)
@@ -140,9 +167,10 @@ class Lines:
             raise ValueError(f"it begins one more series than the {_MOST_SERIES} that a task may have")
 
 
-def _parsed(lines: list[bytes]) -> list[Any]:
+def _parsed(data: bytes, lines: list[bytes]) -> list[Any]:
     """Return lines as JSON, and None for those that are none; all at once, where all are well."""
-    if all(line[0] == _OPENING and line[-1] == _CLOSING for line in lines):  # else two halves could make a whole
+    # Each line has to begin and to end as an object does, or two halves could make a whole.
+    if data.count(b"}\n{") == len(lines) - 1 and data[:1] == b"{" and data.rstrip(b"\n")[-1:] == b"}":
         with suppress(orjson.JSONDecodeError):
             parsed: list[Any] = orjson.loads(b"[" + b",".join(lines) + b"]")
             if len(parsed) == len(lines):
@@ -155,9 +183,14 @@ def _one(line: bytes) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(line)  # which knows NaN and infinities, and lone surrogates
+            return json.loads(line, parse_int=_integer)  # which knows NaN and infinities, and lone surrogates
         except (ValueError, RecursionError):
             return None
+
+
+def _integer(text: str) -> int | float:
+    """Return an integer as orjson does: beyond 64 bits it is a float."""
+    return int(text) if len(text) < _DIGITS else float(text)
 
 
 def _number(value: Any) -> float:
