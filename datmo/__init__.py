@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["Project", "__version__", "config", "init", "open", "session", "snapshot", "task"]
+__all__ = ["Project", "__version__", "config", "init", "open", "session", "snapshot", "task", "track"]
 
 if TYPE_CHECKING:
     # Not `from datmo import …`: a type checker finds no submodule in the very module that it is reading.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import datmo.snapshot as snapshot  # noqa: PLR0402
     import datmo.task as task  # noqa: PLR0402
     from datmo.project import Project, init, open  # noqa: A004
+    from datmo.tracking import track
 else:
 
     def __getattr__(name: str) -> object:
@@ -26,6 +27,8 @@ else:
 
         if name in {"config", "session", "snapshot", "task"}:
             return import_module(f"datmo.{name}")
+        if name == "track":
+            return import_module("datmo.tracking").track
         if name in __all__:
             return getattr(import_module("datmo.project"), name)
         raise AttributeError(f"module 'datmo' has no attribute {name!r}")

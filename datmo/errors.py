@@ -25,6 +25,7 @@
     │   └── FilesError             files could not be captured
     └── RunnerError
         ├── EngineUnreachable      no Docker engine answers
+        ├── TaskStopped            what this process was doing as a task was stopped, as somebody asked
         ├── BuildFailed            an image or a virtual environment could not be built
         └── StartFailed            the command could not be started
 
@@ -61,6 +62,7 @@ __all__ = [
     "Refused",
     "RunnerError",
     "StartFailed",
+    "TaskStopped",
 ]
 
 
@@ -236,6 +238,10 @@ class EngineUnreachable(RunnerError):
     """No Docker engine answers."""
 
     exit_code = 4
+
+
+class TaskStopped(RunnerError):
+    """What this process was doing as a task was stopped, as somebody asked; see `project.track`."""
 
 
 class BuildFailed(RunnerError):

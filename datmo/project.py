@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datmo.snapshots import Snapshots
     from datmo.task import Task
     from datmo.tasks import Tasks
+    from datmo.tracking import Tracking
 
 __all__ = ["Project", "cleanup", "init", "open"]
 
@@ -85,6 +86,20 @@ class Project:
             found["snapshot"] = Snapshot(found["snapshot"], self.home)
         found["running"] = [Task(task, self.home) for task in found["running"]]
         return Status(**found)
+
+    def track(
+        self, name: str | None = None, *, config: Mapping[str, Any] | None = None, session_id: str | None = None
+    ) -> Tracking:
+        """Make this process a task, for the length of a `with` block, or for each call of a function.
+
+        ```python
+        with project.track("train", config={"lr": 0.01}) as task:
+            task.log(step=0, loss=1.0)
+        ```
+        """
+        from datmo.tracking import tracking
+
+        return tracking(self._project, name, config, session_id)
 
     def gc(self, *, dry_run: bool = False) -> Collection:
         """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""

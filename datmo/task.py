@@ -77,7 +77,7 @@ class Task:
 
     @property
     def executor(self) -> str:
-        """Where it runs: `docker` or `process`."""
+        """Where it runs: `docker`, `process`, or `track` for a process that tracks itself."""
         return self._entity.executor
 
     @property

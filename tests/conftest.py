@@ -36,6 +36,10 @@ def nothing_blocks_the_loop() -> Iterator[None]:
     Only calls with a module of `datmo` on the stack count: pytest and the test itself are free to block.
     """
     detector = BlockBuster(scanned_modules="datmo")
+    # What a task says of itself is kept when the call returns: one write of one line, on the loop as anywhere.
+    detector.functions["os.write"].can_block_in("datmo/inside/outbox.py", "write")
+    for look in ("os.stat", "os.path.abspath", "os.getcwd"):
+        detector.functions[look].can_block_in("datmo/engine/tracking.py", "log_artifact")
     detector.activate()
     try:
         yield

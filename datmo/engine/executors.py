@@ -47,6 +47,10 @@ class Executors:
         """Return an executor by the name that tasks record."""
         if name == "docker":
             return await self.docker()
+        if name == "track":
+            from datmo.runner.executors.track import TrackExecutor
+
+            return TrackExecutor()
         from datmo.runner.executors.process import ProcessExecutor
 
         return ProcessExecutor(self._workspace.tasks_folder)

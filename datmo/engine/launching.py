@@ -132,6 +132,11 @@ class Launching:
         first = await self._workspace.task(task)
         if first["status"] not in ENDED.values():
             raise Refused(f"task {first['id']} has not ended", hint="wait for it, or stop it: `datmo task stop`")
+        if first["executor"] == "track":
+            raise Refused(
+                f"task {first['id']} was a part of a process that tracked itself",
+                hint="run its program again, or as a task of its own: `datmo task run`",
+            )
         created = await created_data(self._workspace, first["id"])
         order = order_again(self._workspace, first["id"], created, name, variables or {})
         task_id = new_id()

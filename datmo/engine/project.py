@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from datmo.engine.sessions import Sessions
     from datmo.engine.snapshots import Snapshots
     from datmo.engine.tasks import Tasks
+    from datmo.engine.tracking import Tracking
 
 __all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "settings_of", "task_of"]
 
@@ -170,6 +171,33 @@ class Project:
             tasks=(await self.tasks.page(limit=0)).total,
             changes=await self.snapshots.changes(current.id) if changes and current is not None else None,
         )
+
+    def track(
+        self, name: str | None = None, *, config: Mapping[str, Any] | None = None, session_id: str | None = None
+    ) -> Tracking:
+        """Make this process a task, for the length of an `async with` block, or for each call of an async function.
+
+        Code and environment are captured as for any task. An exception leaves it FAILED, for that reason; a
+        cancellation STOPPED. What `log` was given is kept when it returns: should this process be killed, the next
+        command records the end, LOST, with all that was logged.
+
+        ```python
+        async with project.track("train", config={"lr": 0.01}) as task:
+            task.log(step=0, loss=1.0)
+        ```
+
+        Parameters:
+            name: a name for people.
+            config: the task's configuration.
+            session_id: the session that it belongs to, by name, id or prefix; the current one by default.
+
+        Raises:
+            TaskStopped: on leaving the block, where somebody stopped the task: `datmo task stop`.
+            CaptureError: code or environment could not be captured.
+        """
+        from datmo.engine.tracking import Tracking, tracked
+
+        return Tracking(lambda: tracked(self._workspace, self.tasks._recovering, name, config, session_id))
 
     async def gc(self, *, dry_run: bool = False) -> Collection:
         """Remove what nobody needs: objects, refs in git, and output that only deleted snapshots and tasks had.

@@ -187,6 +187,7 @@ class Recovering:
             user=options.get("user", "me"),
             code_at=options.get("code_at", CODE_AT),
             image=options.get("image"),
+            own=row["executor"] == "track",
             output_limit=self._workspace.settings["output.limit"],
         )
         return Supervisor(

@@ -7,13 +7,21 @@ import os
 import shutil
 from collections.abc import Iterator
 
-__all__ = ["bring", "listed"]
+__all__ = ["bring", "listed", "name_of"]
 
 
-def listed(path: str) -> Iterator[tuple[str, str]]:
+def name_of(path: str) -> str:
+    """Return what a path is kept under: as it lies below the working folder, or its own name where it does not."""
+    shown = os.path.relpath(path)
+    return os.path.basename(os.path.abspath(path)) if shown.split(os.sep)[0] in (os.curdir, os.pardir) else shown
+
+
+def listed(path: str, name: str | None = None) -> Iterator[tuple[str, str]]:
     """Yield each file of a path, with the name that it is kept under.
 
-    That is its path below the working folder, or from its own name on where it lies elsewhere.
+    Parameters:
+        path: a file or a folder.
+        name: what the path itself is kept under.
 
     Raises:
         FileNotFoundError: there is none.
@@ -21,8 +29,7 @@ def listed(path: str) -> Iterator[tuple[str, str]]:
     found = os.path.realpath(path)
     if not os.path.exists(found):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    shown = os.path.relpath(os.path.abspath(path))
-    name = os.path.basename(found) if shown == os.curdir or shown.startswith(os.pardir) else shown
+    name = name or name_of(path)
     if not os.path.isdir(found):
         yield found, name
         return
@@ -30,7 +37,7 @@ def listed(path: str) -> Iterator[tuple[str, str]]:
         for file in sorted(files):
             each = os.path.join(folder, file)
             if os.path.isfile(each):
-                yield each, os.path.join(name, os.path.relpath(each, found))
+                yield os.path.realpath(each), os.path.join(name, os.path.relpath(each, found))
 
 
 def bring(path: str, folder: str) -> Iterator[str]:

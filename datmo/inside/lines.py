@@ -61,9 +61,9 @@ def values(kind: str, given: Mapping[Any, Any]) -> bytes:
     return _line({kind: _fold(given, kind)})
 
 
-def artifact(name: str) -> bytes:
-    """Return the line of a file in the task's folder."""
-    return _line({"artifact": name})
+def artifact(path: str, name: str | None = None) -> bytes:
+    """Return the line of a file: in the task's folder, or of one elsewhere with the name that it is kept under."""
+    return _line({"artifact": path} if name is None else {"artifact": path, "name": name})
 
 
 def _line(content: Mapping[str, Any]) -> bytes:

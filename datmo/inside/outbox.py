@@ -61,6 +61,12 @@ class Outbox:
                 self._close()  # so that the next line comes by `write`, which mends this
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
+    def open(self) -> None:
+        """Open the file before the first line does."""
+        with self._opening:
+            if self.descriptor == _CLOSED and not self._ended:
+                self._open()
+
     def close(self) -> None:
         """Take no more lines."""
         with self._opening:

@@ -150,11 +150,12 @@ class CurrentTask:
 @contextmanager
 def entered(task: CurrentTask) -> Iterator[None]:
     """Make a task the current one of this thread, or asyncio task, for the length of a block."""
-    token = _innermost.set(task)
+    before = _innermost.get()
+    _innermost.set(task)
     try:
         yield
     finally:
-        _innermost.reset(token)
+        _innermost.set(before)  # no `reset`: the block may be left in another context, as by fixtures of tests
 
 
 def current() -> CurrentTask:

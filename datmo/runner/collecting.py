@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from datmo.capture.collect import Stamp, collect_tree, unchanged_since
+from datmo.capture.collect import Stamp, collect_file, collect_tree, unchanged_since
 from datmo.capture.manifest import FileEntry, Manifest
 from datmo.core.outbox import Artifact
 from datmo.errors import InvalidArgument
 from datmo.eventlog.codec import encode
+from datmo.inside.files import listed
 from datmo.objects.store import ObjectStore, SourceFile
 from datmo.runner.executors.base import RunSpec
 
-__all__ = ["LOG_NAME", "Leftovers", "collect"]
+__all__ = ["LOG_NAME", "Leftovers", "collect", "keep"]
 
 LOG_NAME = "task.log"
 """The file among a task's files that holds its output as text."""
@@ -79,6 +82,23 @@ def collect(
         config=_read_object(store, entries.get("config.json"), notices),
         notices=tuple(notices),
     )
+
+
+def keep(store: ObjectStore, spec: RunSpec, path: str, name: str | None) -> list[Artifact]:
+    """Store what a task names while it runs: a file in its folder, or, of a process's own, files wherever they are.
+
+    Raises:
+        FilesError: it is not there, or may not be stored.
+    """
+    if not (spec.own and os.path.isabs(path)):
+        found = [collect_file(store, spec.files, path)]
+        return [Artifact(entry.path, entry.object, entry.size, entry.mode) for entry in found]
+    files = list(listed(path, name))
+    stored = store.put_files([SourceFile(source) for source, _ in files])
+    return [
+        Artifact(Path(shown).as_posix(), each.object, each.size, each.mode & 0o777)
+        for (_, shown), each in zip(files, stored, strict=True)
+    ]
 
 
 def _is_by_the_way(path: str) -> bool:

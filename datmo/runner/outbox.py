@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +26,8 @@ from datmo.runner.outbox_lines import Lines, Said
 
 __all__ = ["KeepFile", "Outbox"]
 
-KeepFile = Callable[[str], Artifact]
-"""Stores a file that the task names; runs in a thread, and raises DatmoError where it cannot."""
+KeepFile = Callable[[str, str | None], Iterable[Artifact]]
+"""Stores what the task names, under another name where there is one. In a thread; raises DatmoError where it cannot."""
 
 _READ_SIZE = 1 << 20
 _SHORTEST_PAUSE = 0.1
@@ -73,6 +73,7 @@ class Outbox:
         self._bad = 0
         self._why: str | None = None
         self._kept = False
+        self._wake = anyio.Event()
         self.results: dict[str, Any] = {}
 
     async def resume(self) -> None:
@@ -84,11 +85,17 @@ class Outbox:
         self._bad, self._why, self._kept = row["bad"], row["why"], True
         self._lines = Lines({name: series["last_step"] for name, series in row["series"].items()})
 
+    def wake(self) -> None:
+        """Have `follow` look now; to be called on the event loop."""
+        self._wake.set()
+
     async def follow(self) -> None:
         """Take what comes, until cancelled."""
         pause = _SHORTEST_PAUSE
         while True:
-            await anyio.sleep(pause)
+            with anyio.move_on_after(pause):
+                await self._wake.wait()
+            self._wake = anyio.Event()
             await self._take(final=False)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
@@ -164,9 +171,9 @@ class Outbox:
     def _kept_of(self, said: Said) -> list[Artifact]:
         """Store the files that some lines name."""
         kept: dict[str, Artifact] = {}
-        for name in said.artifacts:
+        for path, name in said.artifacts:
             try:
-                kept[name] = self._keep(name)
+                kept.update({each.path: each for each in self._keep(path, name)})
             except (DatmoError, OSError) as error:
-                said.complain(f"the file {name!r} cannot be kept: {error}")
+                said.complain(f"the file {path!r} cannot be kept: {error}")
         return list(kept.values())

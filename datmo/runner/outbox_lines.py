@@ -40,7 +40,7 @@ class Said:
     Attributes:
         series: points by the names of their metrics.
         config, results: what was reported.
-        artifacts: the files that are to be kept.
+        artifacts: the paths of the files that are to be kept, and what they are called if not so.
         bad: how many lines could not be used.
         why: what was wrong with the first of them.
     """
@@ -51,7 +51,7 @@ class Said:
         self._adding: dict[str, tuple[Callable[[int], None], Callable[[float], None], Callable[[float], None]]] = {}
         self.config: dict[str, Any] = {}
         self.results: dict[str, Any] = {}
-        self.artifacts: list[str] = []
+        self.artifacts: list[tuple[str, str | None]] = []
         self.bad: int = 0
         self.why: str | None = None
 
@@ -130,7 +130,7 @@ class Lines:
         if "log" not in content and not any(kind in content for kind in _KINDS):
             raise ValueError(f"it has none of {', '.join(_KINDS)}")
         config, results = _values(content.get("config", {})), _values(content.get("results", {}))
-        artifacts = [_file(content["artifact"])] if "artifact" in content else []
+        artifacts = [(_file(content["artifact"]), _name(content.get("name")))] if "artifact" in content else []
         if "log" in content:
             self._points(said, content)
         said.config.update(config)
@@ -217,6 +217,10 @@ def _file(path: Any) -> str:
     if not isinstance(path, str) or not path or "\0" in path:
         raise ValueError(f"{path!r} is no path of a file")
     return path
+
+
+def _name(name: Any) -> str | None:
+    return None if name is None else _file(name)
 
 
 def _shown(line: bytes, why: str) -> str:

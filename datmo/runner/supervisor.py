@@ -14,7 +14,7 @@ What it records is in this order, and whoever comes after a crash reads from it 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from datmo.capture.collect import Stamp, collect_file
+from datmo.capture.collect import Stamp
 from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.frames import LineJoiner, split_frames
@@ -33,7 +33,7 @@ from datmo.errors import DatmoError, RunnerError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
 from datmo.projections.tasks import TASKS
-from datmo.runner.collecting import LOG_NAME, Leftovers, collect
+from datmo.runner.collecting import LOG_NAME, Leftovers, collect, keep
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
 from datmo.runner.folders import remove_tree
 from datmo.runner.outbox import Outbox
@@ -90,7 +90,7 @@ class Supervisor:
         self._recorded = 0
         self._exact = True
         self._results = ResultLines()
-        self._outbox = Outbox(self.log, self.store, self.spec.task_id, self.spec.outbox, self._keep)
+        self.outbox = Outbox(self.log, self.store, self.spec.task_id, self.spec.outbox, self._keep)
         self._stop = anyio.Event()
         self._stopping = False
         self._overtime = False
@@ -112,6 +112,10 @@ class Supervisor:
             except BaseException:
                 self._stop.set()
                 raise
+
+    def will_stop(self) -> None:
+        """Take the end that is about to come for one that somebody asked for."""
+        self._stopping = True
 
     async def adopt(self, *, stay: bool = True) -> bool:
         """Take over a task whose supervisor has died: go on from what it recorded, and record its end.
@@ -167,7 +171,7 @@ class Supervisor:
             await self.log.append(rules.start(self.spec.task_id, started))
         self._cursor, self._recorded = task["output_cursor"], task["output_size"]
         await self._read_again()
-        await self._outbox.resume()
+        await self.outbox.resume()
         self._before = await anyio.to_thread.run_sync(read_stamps, self.spec.folder)
         ran = 0.0 if task["started_at"] is None else time.time() - task["started_at"] / 1e6
         await self._until_end(handle, ran)
@@ -236,7 +240,7 @@ class Supervisor:
         async with anyio.create_task_group() as workers:
             followed = anyio.Event()
             workers.start_soon(self._follow, handle, followed, name=f"output of task {task_id}")
-            workers.start_soon(self._outbox.follow, name=f"outbox of task {task_id}")
+            workers.start_soon(self.outbox.follow, name=f"outbox of task {task_id}")
             workers.start_soon(self._hear_requests, name=f"stop requests of task {task_id}")
             workers.start_soon(self._stop_when_asked, handle, name=f"stopping of task {task_id}")
             if self.timeout is not None:
@@ -248,7 +252,7 @@ class Supervisor:
         with anyio.CancelScope(shield=True):
             # Following ends without an unterminated last line; this reading has it.
             await self._take(handle, follow=False)
-            await self._outbox.finish()
+            await self.outbox.finish()
             hold = await anyio.to_thread.run_sync(self.store.hold)
             try:
                 await anyio.to_thread.run_sync(hold.share)
@@ -319,25 +323,23 @@ class Supervisor:
             reason=reason,
             ended_us=ended.ended_us,
             started_us=ended.started_us,
-            results={**self._results.results(), **self._outbox.results, **left.stats},
+            results={**self._results.results(), **self.outbox.results, **left.stats},
             config=left.config,
             file_collection_id=left.collection_id,
-            notices=[*self.notices, *left.notices, *output, *self._outbox.notices()],
+            notices=[*self.notices, *left.notices, *output, *self.outbox.notices()],
         )
         await self.log.append(
             *events, rules.end(self.spec.task_id, data, stopped=self._stopping, failed=self._overtime)
         )
 
-    def _keep(self, path: str) -> Artifact:
-        """Store a file that the task names, while it runs."""
-        entry = collect_file(self.store, self.spec.files, path)
-        return Artifact(entry.path, entry.object, entry.size, entry.mode)
+    def _keep(self, path: str, name: str | None) -> Iterable[Artifact]:
+        return keep(self.store, self.spec, path, name)
 
     async def _collect(self) -> Leftovers:
         try:
             await self.executor.hand_back(self.spec)
             await self._write_log()
-            artifacts = await self._outbox.artifacts()
+            artifacts = await self.outbox.artifacts()
             return await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before, artifacts)
         except (DatmoError, OSError) as error:
             # The task has ended all the same, and its output is in the log.

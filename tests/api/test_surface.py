@@ -43,7 +43,7 @@ ONLY_ASYNC = {
 
 
 def test_the_names_of_datmo() -> None:
-    assert datmo.__all__ == ["Project", "__version__", "config", "init", "open", "session", "snapshot", "task"]
+    assert datmo.__all__ == ["Project", "__version__", "config", "init", "open", "session", "snapshot", "task", "track"]
     assert dir(datmo) == sorted(datmo.__all__)
     for name in datmo.__all__:
         assert getattr(datmo, name) is not None

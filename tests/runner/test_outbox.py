@@ -39,10 +39,10 @@ class Taking:
         workspace = self.project._workspace
         return Outbox(workspace.log, workspace.store, TASK, self.path, self._keep)
 
-    def _keep(self, path: str) -> Artifact:
+    def _keep(self, path: str, name: str | None) -> list[Artifact]:
         if path != "model.pt":
             raise FilesError(f"{path!r} is not there")
-        return Artifact(path, "o" * 64, 9, 0o644)
+        return [Artifact(name or path, "o" * 64, 9, 0o644)]
 
     def write(self, *lines: Any, end: str = "\n") -> None:
         with self.path.open("a") as file:

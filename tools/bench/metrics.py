@@ -151,7 +151,7 @@ def _line(step: int) -> bytes:
     return f'{{"log":{{"loss":{step / 8}}},"step":{step},"time":{1.7e9 + step / 3}}}\n'.encode()
 
 
-def _refuse(path: str) -> Artifact:
+def _refuse(path: str, _: str | None) -> list[Artifact]:
     raise NotImplementedError(path)
 
 

@@ -26,7 +26,7 @@ class Task:
         config: its parameters and what it said of its configuration.
         exit_code: the command's own, 128 + n after signal n, or None.
         reason: why it ended as it did, where the exit code does not say it all.
-        executor: `docker` or `process`.
+        executor: `docker`, `process`, or `track` for a process that tracks itself.
         runs_on: the image or the interpreter.
         code_id, environment_id, file_collection_id: what it ran, in what, and the files that it left.
         name: given by the user, or None.

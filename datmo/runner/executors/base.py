@@ -52,6 +52,7 @@ class RunSpec:
         user: `me`, `image` or `root`; containers only.
         code_at: where the code is mounted, for images that need their own `/home`; containers only.
         workdir: the folder in the code where the command starts; empty for the code itself.
+        own: whether it is a part of a process that is not ours to start, and names its files wherever they are.
         output_limit: bytes of output that are recorded; what comes after is drained and dropped.
         library: the folder that goes last on the task's PYTHONPATH (`datmo.runner.library`), or None.
         python_path: what the image says that PYTHONPATH is; containers only.
@@ -78,6 +79,7 @@ class RunSpec:
     output_limit: int = 1 << 30
     library: Path | None = None
     python_path: str = ""
+    own: bool = False
 
     @property
     def outbox(self) -> Path:
