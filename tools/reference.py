@@ -163,9 +163,8 @@ def cli() -> str:
     for kind in (aio.Session, aio.Snapshot, aio.Task, aio.Environment):
         keys = [each.name for each in fields(kind) if not each.name.startswith("_")]
         more = {"Task": ["duration"], "Session": []}.get(kind.__name__, ["current"])
-        parts.append(
-            f"A {kind.__name__.lower()}: {', '.join(f'`{key}`' for key in [*keys, *more])}.".replace("A e", "An e")
-        )
+        article = "An" if kind is aio.Environment else "A"
+        parts.append(f"{article} {kind.__name__.lower()}: {', '.join(f'`{key}`' for key in [*keys, *more])}.")
     return page("The command line", *parts)
 
 
