@@ -55,6 +55,9 @@ _BY_COMMAND: Mapping[str, Sequence[str]] = {
 }
 """What a command's ID or NAME is, by the command or its group."""
 
+_ENTITIES = ("snapshot", "task", "session", "environment")
+"""What the log is asked for by `KIND/ID`."""
+
 _PATHS = ("FILE", "PATH", "FOLDER", "PATH[>NAME]", "PATH>NAME")
 
 
@@ -208,6 +211,12 @@ def _known(parameter: click.Parameter, path: str, metavar: str) -> Iterator[Cand
     from datmo.cli.words import Shortened
     from datmo.engine.completing import known
 
+    if "--entity" in parameter.opts:
+        for kind in _ENTITIES:
+            ids = known(kind, Path.cwd())
+            short = str if kind == "session" else Shortened((name for name, _ in ids), 4)
+            yield from (Candidate(f"{kind}/{short(name)}", about) for name, about in ids)
+        return
     option = next((name for name in parameter.opts if name in _BY_OPTION), None)
     kinds: Sequence[str] = ()
     if option is not None:

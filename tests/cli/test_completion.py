@@ -81,6 +81,7 @@ def id_of(made: Path, kind: str) -> str:
         ("config set executor ", ["auto", "docker", "process"]),
         ("completion ", ["bash", "zsh", "fish"]),
         ("docs gu", ["guide"]),
+        ("log ls --entity session/d", ["session/default"]),
         ("nonsense ", []),
         ("session nonsense ", []),
     ],
