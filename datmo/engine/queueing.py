@@ -32,7 +32,7 @@ class Queue:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self.id: str = new_id()
-        self.position = 0
+        self.position: int = 0
         self._lock = FileLock(workspace.queues_folder / self.id)
 
     async def open(self, created: Sequence[NewEvent]) -> None:

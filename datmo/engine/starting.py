@@ -78,7 +78,7 @@ class Sweep:
         self._make = make
         self._plan = plan
         self._live = live
-        self.queue = Queue(workspace)
+        self.queue: Queue = Queue(workspace)
         self._orders = {new_id(): order for order in orders}
         self.ids: list[str] = list(self._orders)
         self.all_ids: set[str] = set(self.ids)
@@ -91,7 +91,7 @@ class Sweep:
         streams = anyio.create_memory_object_stream[str](len(self.ids) or 1)
         self._ended: MemoryObjectSendStream[str] = streams[0]
         self.ended: MemoryObjectReceiveStream[str] = streams[1]
-        self.over = anyio.Event()
+        self.over: anyio.Event = anyio.Event()
 
     async def prepare(self) -> None:
         """Capture, make ready and record: errors raise, and nothing of the tasks is recorded then."""
