@@ -63,7 +63,7 @@ def id_of(made: Path, kind: str) -> str:
     [
         ("sna", ["snapshot"]),
         ("--quiet ta", ["task"]),
-        ("session ", ["create", "delete", "ls", "select"]),
+        ("session cre", ["create"]),
         ("session select ", ["sweeps", "default"]),
         ("session select sw", ["sweeps"]),
         ("session select sweeps ", []),
