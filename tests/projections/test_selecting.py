@@ -111,7 +111,7 @@ def test_rows_are_sorted_by_number_then_by_text_and_those_without_either_come_la
         if isinstance(value, str) and value.isprintable() and value.isascii():
             return (1, value)
         if isinstance(value, int | float) and not math.isnan(value):
-            return (0, float(value) if abs(value) < 2**1000 else math.inf)
+            return (0, float(value) if abs(value) < 2**1000 else math.inf if value > 0 else -math.inf)
         return (2,)
 
     with closing(table([(None, 0, None, {"a": value}) for value in values])) as connection:
