@@ -116,7 +116,8 @@ ARGUMENTS = (
     # As ID or as --id ID, and it must be given.
     Argument("snapshot checkout", "ID", False, "cli/test_snapshot_checkout.py::test_wrong_usage"),
     Argument("snapshot diff", "ID_1", True, "cli/test_snapshot_diff.py::test_the_document"),
-    Argument("snapshot diff", "ID_2", True, "cli/test_snapshot_diff.py::test_the_document"),
+    # Ours takes one alone, too, and compares it with the folder.
+    Argument("snapshot diff", "ID_2", False, "cli/test_snapshot_diff.py::test_the_document"),
     Argument("snapshot inspect", "ID", True, "cli/test_snapshot.py::test_an_unknown_snapshot"),
     Argument("task run", "CMD", False, "cli/test_task.py::test_what_stands_behind_two_dashes_is_one_command"),
 )
