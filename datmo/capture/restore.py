@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from datmo.capture.code import CodeRepository
 from datmo.capture.code_changes import Changes, Side, code_changes
-from datmo.capture.code_checkout import Code, CodeWriter
+from datmo.capture.code_checkout import Code, CodeWriter, check_name
 from datmo.capture.code_difference import BLOCKED, claimed, ignored_by
-from datmo.capture.code_tree import LINK, SUBMODULE, Leaf, walk
+from datmo.capture.code_tree import EXECUTABLE, LINK, SUBMODULE, Leaf, walk
 from datmo.capture.manifest import FileEntry
 from datmo.capture.tree import Tree
 from datmo.errors import Refused
@@ -28,6 +28,7 @@ __all__ = ["Plan", "Wanted", "Write", "make_plan"]
 
 _OBJECT = 32
 _NAMED = 5
+_LARGEST_READ = 64 << 20
 
 
 class Write(NamedTuple):
@@ -88,6 +89,7 @@ class _Planner:
     ) -> None:
         self._now, self._target = sides
         self._files, self._places, self._leaving, self._made = wanted
+        self._store = store
         self._scratch = scratch
         for name in ("now", "target"):
             (scratch / name).mkdir()
@@ -114,8 +116,9 @@ class _Planner:
         for path in self._leaving:
             if path in self._places and path not in self._files and claimed(self._target, path) in {None, BLOCKED}:
                 removals.add(path)
+        self._check(writes)
         with Tree(root) as tree:
-            self._submodules(tree)
+            self._submodules()
             self._add_converted(tree, writes)
             in_the_way = self._obstacles(tree, writes, removals)
             looks = {path: tree.look(path) for path in {*writes, *modes, *removals}}
@@ -131,7 +134,7 @@ class _Planner:
             tuple(sorted(made)),
             tuple(sorted(path for path, found in files.items() if found.st_mode & 0o777 not in usual)),
             tuple(self._notices),
-            {path: None if found is None else FileState.of(found) for path, found in looks.items()},
+            {path: _state(found) for path, found in looks.items()},
         )
 
     def _ignored(self, code: Code, paths: Iterable[str]) -> set[str]:
@@ -184,10 +187,29 @@ class _Planner:
             path = os.fsdecode(raw)
             if path in writes or path in self._changes or leaf.mode in {LINK, SUBMODULE} or tree.look(path) is None:
                 continue
-            if (tree.root / path).read_bytes() != self._writer.content(raw, leaf):
+            if tree.read(path) != self._writer.content(raw, leaf):
                 writes[path] = Write(path, leaf, None)
 
-    def _submodules(self, tree: Tree) -> None:
+    def _check(self, writes: Mapping[str, Write]) -> None:
+        """Check, before anything is touched, that all can be written, and is there to be.
+
+        Raises:
+            CodeError, ObjectMissing: a name is not safe, or something is gone.
+        """
+        objects = set()
+        for path, write in writes.items():
+            for depth, name in enumerate(parts := os.fsencode(path).split(b"/")):
+                check_name(name, b"/".join(parts[:depth]))
+            if isinstance(write.source, FileEntry):
+                objects.add(write.source.object)
+            elif len(write.source.oid) == _OBJECT:
+                objects.add(write.source.oid.hex())
+            elif not self._target.repository.has(write.source.oid):
+                self._target.repository.read(write.source.oid, what=f"file {path!r},")
+        for missing in sorted(objects - self._store.has(objects)):
+            self._store.size(missing)
+
+    def _submodules(self) -> None:
         """Say what is left to git: a repository inside the project has a state of its own."""
         for path, (old, new) in sorted(self._changes.items()):
             if new is not None and new.mode == SUBMODULE:
@@ -196,14 +218,30 @@ class _Planner:
             elif old is not None and old.mode == SUBMODULE:
                 self._notices.append(f"{path}: a repository of its own that the snapshot does not have, left as it is")
 
-    def _obstacles(self, tree: Tree, writes: Mapping[str, Write], removals: set[str]) -> list[str]:
+    def _is_so(self, tree: Tree, path: str, found: os.stat_result, source: Leaf | FileEntry) -> bool:
+        """Whether what lies in the tree uncaptured is the file of the code that would be written."""
+        if isinstance(source, FileEntry) or len(source.oid) == _OBJECT or found.st_size > _LARGEST_READ:
+            return False
+        if stat.S_ISLNK(found.st_mode) or source.mode == LINK:
+            return (
+                stat.S_ISLNK(found.st_mode) and source.mode == LINK and tree.link(path) == self._content(path, source)
+            )
+        executable = bool(found.st_mode & 0o100)
+        return executable == (source.mode == EXECUTABLE) and tree.read(path) == self._content(path, source)
+
+    def _content(self, path: str, leaf: Leaf) -> bytes:
+        return self._writer.content(os.fsencode(path), leaf)
+
+    def _obstacles(self, tree: Tree, writes: dict[str, Write], removals: set[str]) -> list[str]:
         """Return what is in the way and can be replaced once it is kept.
 
         Raises:
             Refused: something else is.
         """
-        in_the_way, refused = [], set()
-        for path in writes:
+        in_the_way: list[str] = []
+        same: list[str] = []
+        refused: set[str] = set()
+        for path, write in writes.items():
             above = tree.blocked(path)
             if above is not None:
                 if above not in removals:
@@ -217,7 +255,12 @@ class _Planner:
             elif not stat.S_ISREG(found.st_mode) and not stat.S_ISLNK(found.st_mode):
                 refused.add(path)
             elif path not in self._places and self._changes.get(path, (None, None))[0] is None:
-                in_the_way.append(path)
+                if self._is_so(tree, path, found, write.source):
+                    same.append(path)
+                else:
+                    in_the_way.append(path)
+        for path in same:
+            del writes[path]
         if refused:
             named = sorted(refused)
             more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
@@ -226,6 +269,11 @@ class _Planner:
                 hint="move them away, or check out into another folder: --to DIR",
             )
         return in_the_way
+
+
+def _state(found: os.stat_result | None) -> FileState | None:
+    """What tells the state of a file or a link; nothing where there is none, or a folder."""
+    return None if found is None or stat.S_ISDIR(found.st_mode) else FileState.of(found)
 
 
 def _umask() -> int:

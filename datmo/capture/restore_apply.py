@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from datmo.capture.code import CodeRepository
-from datmo.capture.code_checkout import CodeWriter, check_name
+from datmo.capture.code_checkout import CodeWriter
 from datmo.capture.code_tree import EXECUTABLE, LINK
 from datmo.capture.manifest import FileEntry
 from datmo.capture.restore import Plan, Write
@@ -84,18 +84,15 @@ def _expect(tree: Tree, plan: Plan, path: str) -> None:
     Raises:
         Moved: it is not.
     """
-    expected = plan.states.get(path)
-    found = tree.look(path)
-    if found is None or (stat.S_ISDIR(found.st_mode) and path in plan.states):
-        return  # gone meanwhile, or made way: nothing can be lost
+    expected, found = plan.states.get(path), tree.look(path)
+    if found is None or (expected is None and stat.S_ISDIR(found.st_mode)):
+        return  # gone meanwhile, or empty by now: nothing can be lost
     if expected is None or FileState.of(found) != expected:
         raise Moved(path)
 
 
 def _stage(write: Write, handle: int, store: ObjectStore, writer: CodeWriter, *, sync: bool) -> str:
     """Make a file or a link in the staging folder; returns its name there."""
-    for depth, name in enumerate(parts := os.fsencode(write.path).split(b"/")):
-        check_name(name, b"/".join(parts[:depth]))
     source = write.source
     if isinstance(source, FileEntry):
         if source.mode == LINK:

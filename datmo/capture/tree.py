@@ -73,6 +73,18 @@ class Tree:
         with self._parent(path) as (folder, name):
             return os.readlink(os.fsencode(name), dir_fd=folder)
 
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None where none is."""
+        with self._parent(path) as (folder, name):
+            if folder is None:
+                return None
+            try:
+                handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            except OSError:
+                return None
+            with open(handle, "rb") as file:
+                return file.read()
+
     def blocked(self, path: str) -> str | None:
         """The first thing on the way to a path that is there and is no folder, or None."""
         parts = path.split("/")

@@ -41,6 +41,7 @@ class Journal:
         gone: files of the code that go even where the snapshot ignores them.
         kept, made: see `datmo.core.checkout.CheckedOut`.
         branch, commit: the branch that is made and entered, and where it points to.
+        undoing: whether it undoes another one, and so is not recorded.
     """
 
     checkout: str
@@ -53,6 +54,7 @@ class Journal:
     made: list[str]
     branch: str | None
     commit: str | None
+    undoing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

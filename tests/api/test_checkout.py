@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from anyio.to_thread import run_sync
 
-from datmo.errors import InvalidArgument, ProjectBusy, Refused
+from datmo.capture.tree import Tree
+from datmo.errors import CodeError, FilesError, InvalidArgument, ObjectError, ProjectBusy, Refused
 from datmo.runner.witness import FileLock
 from tests.api.conftest import Git, Said, run_git
 from tests.api.face import Face
@@ -362,3 +364,106 @@ async def test_the_log_tells_it(face: Face, project: Any, home: Path) -> None:
     assert (event.stream, event.data["previous"], event.data["saved"]) == (f"snapshot/{first.id}", done.saved.id, True)
     assert (await project.log.verify()).ok
     assert (await project.log.replay()).different == ()
+
+
+async def test_what_fails_half_way_is_undone(
+    face: Face, project: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        (home / f"f{number}").write_text("one")
+    first = await project.snapshots.create("first")
+    for number in range(6):
+        (home / f"f{number}").write_text("two")
+    (home / "f6").write_text("two")
+    scrambled = listed(home)
+    put, count = Tree.put, iter(range(100))
+
+    def failing(tree: Tree, staged: str, stage: int, path: str) -> None:
+        if next(count) == 3:
+            raise OSError(28, "No space left on device")
+        put(tree, staged, stage, path)
+
+    monkeypatch.setattr(Tree, "put", failing)
+    with pytest.raises(FilesError, match="No space left"):
+        await project.snapshots.checkout(first.id)
+    assert listed(home) == scrambled
+    assert not (home / ".datmo" / "checkout" / "pending").exists()
+    assert (await project.status()).changes.same, "it is what was kept"
+    await project.snapshots.checkout(first.id)
+    assert (home / "f5").read_text() == "one"
+    assert not (home / "f6").exists()
+
+
+async def test_an_edit_in_the_middle_is_kept(
+    face: Face, project: Any, home: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        (home / f"f{number}").write_text("one")
+    first = await project.snapshots.create("first")
+    tree = listed(home)
+    for number in range(6):
+        (home / f"f{number}").write_text("two")
+    put, count = Tree.put, iter(range(100))
+
+    def while_somebody_edits(tree: Tree, staged: str, stage: int, path: str) -> None:
+        put(tree, staged, stage, path)
+        if next(count) == 2:
+            (home / "f5").write_text("edited")
+
+    monkeypatch.setattr(Tree, "put", while_somebody_edits)
+    done = await project.snapshots.checkout(first.id)
+    assert listed(home) == tree
+    (found,) = await project.snapshots.ls(filter="found in the checkout")
+    assert f"is kept as snapshot {found.id[:4]}" in said.text
+    await project.snapshots.checkout(found.id)
+    assert (home / "f5").read_text() == "edited"
+    await project.snapshots.checkout(done.saved.id)
+    assert (home / "f5").read_text() == "two"
+
+
+async def test_what_is_gone_is_noticed_before_anything_is_touched(
+    face: Face, project: Any, home: Path, tmp_path: Path
+) -> None:
+    (home / ".gitignore").write_text("*.bin\n")
+    (home / "w.bin").write_bytes(b"w" * (2 << 20))
+    first = await project.snapshots.create("first", filepaths=[home / "w.bin"])
+    (home / "w.bin").unlink()
+    (home / "train.py").write_text("print(2)\n")
+    scrambled = listed(home)
+    (large,) = [path for path in (home / ".datmo" / "objects" / "large").rglob("*") if path.is_file()]
+    large.unlink()
+    with pytest.raises(ObjectError):
+        await project.snapshots.checkout(first.id)
+    assert listed(home) == scrambled
+
+
+@pytest.mark.parametrize("name", [".git", ".GIT"])
+async def test_a_tree_that_leads_into_git_is_refused(face: Face, project: Any, home: Path, git: Git, name: str) -> None:
+    hook = git("hash-object", "-w", "train.py")
+    inner = make_tree(home, f"100755 blob {hook}\tpost-checkout\n")
+    outer = make_tree(home, f"040000 tree {inner}\t{name}\n100644 blob {hook}\ttrain.py\n")
+    commit = git("commit-tree", outer, "-m", "hostile")
+    made = await project.snapshots.create("hostile", commit_id=commit)
+    (home / "train.py").write_text("print(2)\n")
+    scrambled = listed(home)
+    with pytest.raises(CodeError, match="cannot be written safely"):
+        await project.snapshots.checkout(made.id)
+    assert listed(home) == scrambled
+    assert not (home / ".git" / "post-checkout").exists()
+
+
+def make_tree(home: Path, entries: str) -> str:
+    """Write a tree object, whatever git thinks of its names; returns its id."""
+    data = b""
+    for line in entries.splitlines():
+        front, _, name = line.partition("\t")
+        mode, _, oid = front.split(" ")
+        data += f"{mode.lstrip('0')} {name}\0".encode() + bytes.fromhex(oid)
+    done = subprocess.run(
+        ["git", "hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
+        cwd=home,
+        input=data,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode().strip()

@@ -132,6 +132,56 @@ async def test_a_killed_checkout_is_finished_by_the_next_command(tmp_path: Path)
     assert git_state(home) == before
 
 
+LINES = """
+import os, sys, threading
+import datmo.engine.checking_out, datmo.engine.checkout_content, datmo.capture.restore_apply, datmo.capture.tree
+left, begun, folder = NUMBER, False, os.path.dirname(datmo.__file__)
+places = ("engine/check", "engine/snapshots", "capture/restore", "capture/tree", "objects/store", "runner/witness")
+watched = tuple(os.path.join(folder, each) for each in places)
+
+def trace(frame, event, argument):
+    global left
+    if not begun or not frame.f_code.co_filename.startswith(watched):
+        return None
+    if event == "line":
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), 9)
+    return trace
+
+threading.settrace(trace)  # for the threads that are started from now on: the work is done in them
+with datmo.open() as project:
+    begun = True
+    for target in ("one", "two"):
+        project.snapshots.checkout(target)
+"""
+"""Python code that dies between two lines of a checkout, wherever the lines are."""
+
+
+@pytest.mark.timeout(120 + 20 * KILLS)
+async def test_a_checkout_may_die_between_any_two_lines(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    home.mkdir()
+    trees = await two_snapshots(home)
+    before = git_state(home)
+    chance = random.Random(13)
+    for number in range(KILLS):
+        (home / "f3.py").write_text(f"work {number}")
+        scrambled = listed(home)
+        process = script(LINES.replace("NUMBER", str(chance.randrange(1, 17_000))), cwd=home)
+        await run_sync(process.communicate)
+        assert process.returncode in {0, -9}
+        async with datmo.aio.open(home) as project:
+            found = listed(home)
+            assert found in (*trees, scrambled), "the tree is one of the snapshots, or was not touched"
+            if found != scrambled:
+                saved = (await project.snapshots.ls(filter="before the checkout", limit=1))[0]
+                await project.snapshots.checkout(saved.id)
+                assert listed(home) == scrambled
+            await check(project)
+    assert git_state(home) == before
+
+
 @pytest.mark.timeout(120 + 20 * KILLS)
 async def test_a_killed_create_leaves_no_half_snapshot(tmp_path: Path) -> None:
     home = tmp_path / "project"
