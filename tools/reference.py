@@ -147,7 +147,7 @@ def row(*cells: str) -> str:
 
 
 def cli() -> str:
-    context = click.Context(root, info_name="datmo")
+    context = click.Context(root, info_name="datmo", **root.context_settings)
     parts = [
         ABOUT_CLI,
         "## Exit codes\n\n" + "\n".join([*rows("code", "when"), *(row(str(c), t) for c, t in EXIT_CODES.items())]),

@@ -105,7 +105,7 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
 
 
 def _candidates(root: Root, before: Sequence[str], word: str) -> Iterator[Candidate]:
-    context = click.Context(root, info_name="datmo")
+    context = click.Context(root, info_name="datmo", **root.context_settings)
     rest = [each for each in before if each not in ("--quiet", "-q", "--verbose")]
     if not rest:
         yield from (Candidate(name, entry.help) for name, entry in overview.entries().items())

@@ -24,7 +24,7 @@ async def test_an_id_is_text(project: Any, name: str) -> None:
 async def test_an_unknown_environment_is_named_with_a_way_to_find_it(project: Any) -> None:
     with pytest.raises(EntityNotFound, match="environment") as caught:
         await project.environments.get("zz")
-    assert "snapshot ls -a" in str(caught.value.hint)
+    assert "environment ls" in str(caught.value.hint)
     with pytest.raises(InvalidArgumentType, match="is text"):
         await project.environments.get(5)
 

@@ -85,7 +85,7 @@ TREE = {
 
 async def commands() -> dict[str, click.Command]:
     """Every command of the tree, by its path."""
-    context = click.Context(root, info_name="datmo")
+    context = click.Context(root, info_name="datmo", **root.context_settings)
     found: dict[str, click.Command] = {}
     for name in root.list_commands(context):
         command = root.get_command(context, name)

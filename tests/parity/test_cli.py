@@ -26,7 +26,7 @@ async def found(path: str) -> click.Command:
 @pytest.mark.parametrize(("path", "names"), seed_cli.GROUPS.items(), ids=lambda value: value or "datmo")
 async def test_a_group_has_the_seeds_commands(path: str, names: str) -> None:
     group: click.Group = root
-    context = click.Context(root, info_name="datmo")
+    context = click.Context(root, info_name="datmo", **root.context_settings)
     if path:
         below = root.get_command(context, path)
         assert isinstance(below, click.Group)
