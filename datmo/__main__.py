@@ -22,7 +22,10 @@ def main() -> int:
 
     text = overview.answer(sys.argv[1:])
     if text is not None:
-        print(text)  # noqa: T201
+        try:
+            print(text, flush=True)  # noqa: T201
+        except BrokenPipeError:  # as after `| head`
+            os._exit(128 + 13)
         return 0
     if sys.argv[1:3] == ["task", "run"]:
         from datmo.capture import ahead

@@ -221,6 +221,15 @@ def test_a_reader_that_goes_away_is_no_error(home: Path, more: dict[str, str]) -
     assert running.returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["version"]])
+def test_nor_is_one_who_never_read(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as out:
+        done = subprocess.run([*PROGRAM, *arguments], stdout=out, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
 def test_a_task_goes_on_when_nobody_reads_its_output_any_more(home: Path) -> None:
     code = "for _ in range(5000): print('x' * 100)"
     running = started("task", "run", "--", "python", "-c", code, cwd=home)
