@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
@@ -157,6 +157,7 @@ def create(  # noqa: PLR0917  # the order of the seed
     config_filepath: str | os.PathLike[str] | None = None,
     stats_filename: str | None = None,
     stats_filepath: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Snapshot:
     """Create a snapshot; see `datmo.engine.snapshots.Snapshots.create` for what each parameter means.
 
@@ -183,6 +184,7 @@ def create(  # noqa: PLR0917  # the order of the seed
             config_filepath=config_filepath,
             stats_filename=stats_filename,
             stats_filepath=stats_filepath,
+            progress=progress,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datmo import portal
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datmo.engine.exporting import Exported
     from datmo.engine.keeping import Imported
     from datmo.engine.verifying import SnapshotReport
+    from datmo.objects.meter import Reported
 
 __all__ = ["Snapshots"]
 
@@ -46,6 +47,7 @@ class Snapshots:
         stats: Mapping[str, Any] | None = None,
         stats_filename: str | None = None,
         stats_filepath: str | os.PathLike[str] | None = None,
+        progress: Reported | None = None,
     ) -> Snapshot:
         """Create a snapshot of the project as it is, or of what a task ran and left."""
         created = portal.call(
@@ -65,6 +67,7 @@ class Snapshots:
             stats=stats,
             stats_filename=stats_filename,
             stats_filepath=stats_filepath,
+            progress=progress,
         )
         return Snapshot(created, self._home)
 
@@ -126,7 +129,7 @@ class Snapshots:
         """Bring a deleted snapshot back."""
         return Snapshot(portal.call(self._snapshots.undelete, snapshot), self._home)
 
-    def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
+    def verify(self, *snapshots: str, progress: Reported | None = None) -> SnapshotReport:
         """Check that snapshots can be brought back; all where none is given."""
         return portal.call(self._snapshots.verify, *snapshots, progress=progress)
 
@@ -151,7 +154,7 @@ class Snapshots:
         to: str | os.PathLike[str],
         *snapshots: str,
         where: str | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Reported | None = None,
     ) -> Exported:
         """Write snapshots with their history, code, environment, files and values into one file."""
         return portal.call(self._snapshots.export_archive, to, *snapshots, where=where, progress=progress)
@@ -161,7 +164,7 @@ class Snapshots:
         file: str | os.PathLike[str],
         *,
         session_id: str | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Reported | None = None,
     ) -> Imported[Snapshot]:
         """Take over the snapshots of an archive, with their ids and history; nothing in it is believed unchecked."""
         from datmo.engine.keeping import Imported

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from datmo.capture.code import CodeRepository
     from datmo.capture.code_capture import CodeCapture, CodeLook
+    from datmo.objects.hashing import Progress
     from datmo.objects.store import ObjectStore
 
 __all__ = ["Ahead", "AheadRepository", "begin", "taken"]
@@ -153,12 +154,12 @@ class AheadRepository:
             self._made = self._make()
         return getattr(self._made, name)
 
-    def capture(self, store: ObjectStore) -> CodeCapture:
-        """Capture the code of the tree."""
+    def capture(self, store: ObjectStore, progress: Progress | None = None) -> CodeCapture:
+        """Capture the code of the tree; the other process tells no progress."""
         try:
             captured: CodeCapture = self._ahead.call(self._settings, "capture")
         except _Unanswered:
-            captured = self.__getattr__("capture")(store)
+            captured = self.__getattr__("capture")(store, progress)
         return captured
 
     def compare(self, code_id: str, store: ObjectStore) -> CodeLook:

@@ -33,6 +33,7 @@ from datmo.capture.code_repository import Repository, git_errors, open_own, open
 from datmo.capture.code_travel import bring, objects_below
 from datmo.capture.code_tree import FOLDER, SUBMODULE, find, walk
 from datmo.errors import CodeError
+from datmo.objects.hashing import Progress
 from datmo.objects.store import ObjectStore
 
 __all__ = ["SIZE_LIMIT", "CodeCapture", "CodeGarbage", "CodeRepository"]
@@ -66,11 +67,12 @@ class CodeRepository:
         self._project_id = project_id
         self._size_limit = size_limit
 
-    def capture(self, store: ObjectStore) -> CodeCapture:
+    def capture(self, store: ObjectStore, progress: Progress | None = None) -> CodeCapture:
         """Capture the code as the work tree has it; nothing is written where nothing is new.
 
         Parameters:
             store: where files go that are too large for git.
+            progress: told the bytes of these that were done, as they are.
 
         Raises:
             CodeError: the repository cannot be used, or a file cannot be read.
@@ -81,7 +83,7 @@ class CodeRepository:
             self.scratch() as scratch,
             ObjectWriter(repository) as writer,
         ):
-            found = self._gather(repository, writer, store, scratch)
+            found = self._gather(repository, writer, store, scratch, progress=progress)
             content = found.content
             if found.head is not None and found.tree == found.base and not content.large:
                 code_id = found.head
@@ -109,7 +111,14 @@ class CodeRepository:
             return CodeLook(code_changes(Side.of(self.load(code_id)), after), found.content.notices)
 
     def _gather(
-        self, repository: Repository, adder: Adder, store: ObjectStore, scratch: Path, *, look: bool = False
+        self,
+        repository: Repository,
+        adder: Adder,
+        store: ObjectStore,
+        scratch: Path,
+        *,
+        look: bool = False,
+        progress: Progress | None = None,
     ) -> Gathered:
         return gather(
             repository,
@@ -119,6 +128,7 @@ class CodeRepository:
             scratch=scratch,
             size_limit=self._size_limit,
             look=look,
+            progress=progress,
         )
 
     def resolve(self, commit: str) -> CodeCapture:

@@ -22,6 +22,7 @@ from datmo.capture.code_scan import Scan
 from datmo.capture.code_tree import EXECUTABLE, FOLDER, LINK, PLAIN, SUBMODULE, Leaf, find, walk
 from datmo.capture.manifest import FileEntry
 from datmo.errors import CodeError
+from datmo.objects.hashing import Progress
 from datmo.objects.source import FileState, SourceFile
 from datmo.objects.store import ObjectStore
 
@@ -61,9 +62,9 @@ class Content(NamedTuple):
     notices: tuple[str, ...]
 
 
-def collect(work: Work, scan: Scan, facts: IndexFacts, store: ObjectStore) -> Content:
-    """Look at everything that a scan found."""
-    return _Collector(work, scan, facts).collect(store)
+def collect(work: Work, scan: Scan, facts: IndexFacts, store: ObjectStore, progress: Progress | None = None) -> Content:
+    """Look at everything that a scan found; told are the bytes of files that are too large for git."""
+    return _Collector(work, scan, facts).collect(store, progress)
 
 
 class _Collector:
@@ -80,7 +81,7 @@ class _Collector:
         self._for_program: list[tuple[str, os.stat_result]] = []
         self._notices: list[str] = []
 
-    def collect(self, store: ObjectStore) -> Content:
+    def collect(self, store: ObjectStore, progress: Progress | None) -> Content:
         left_out = self._left_out()
         submodules = self._facts.submodules
         paths = self._scan.looked | self._scan.staged.keys() | submodules.keys() | self._scan.nested
@@ -94,7 +95,7 @@ class _Collector:
         self._notice("over the size limit of git objects, kept in the object store", self._large)
         self._notice("with line endings that git would change, kept in the object store", self._unkept)
         self._notice(f"left out by {NAME}", left_out)
-        return Content(self._changes, self._stored(store), tuple(self._notices))
+        return Content(self._changes, self._stored(store, progress), tuple(self._notices))
 
     def _left_out(self) -> set[str]:
         scan, rules, base = self._scan, self._rules, self._work.base
@@ -249,12 +250,12 @@ class _Collector:
                 self._notices.append(f"{path}: has changes that are not committed there, left out")
         self._changes[path] = None if oid is None else Leaf(SUBMODULE, oid)
 
-    def _stored(self, store: ObjectStore) -> tuple[FileEntry, ...]:
+    def _stored(self, store: ObjectStore, progress: Progress | None) -> tuple[FileEntry, ...]:
         paths = sorted([*self._large, *self._unkept], key=os.fsencode)
         if not paths:
             return ()
         files = [SourceFile(self._work.repository.root / path) for path in paths]
-        stored = store.identify(files) if self._work.look else store.put_files(files)
+        stored = store.identify(files) if self._work.look else store.put_files(files, progress=progress)
         return tuple(
             FileEntry(path, file.object, file.size, 0o755 if file.mode & 0o100 else 0o644, "project")
             for path, file in zip(paths, stored, strict=True)

@@ -11,6 +11,7 @@ from datmo.capture.code_content import Adder, Content, Work, collect
 from datmo.capture.code_repository import Repository
 from datmo.capture.code_scan import index_facts, scan
 from datmo.capture.code_tree import changed_tree
+from datmo.objects.hashing import Progress
 from datmo.objects.store import ObjectStore
 
 __all__ = ["Gathered", "Unwritten", "gather"]
@@ -62,6 +63,7 @@ def gather(
     scratch: Path,
     size_limit: int,
     look: bool = False,
+    progress: Progress | None = None,
 ) -> Gathered:
     """Find out what the code is.
 
@@ -73,6 +75,7 @@ def gather(
         scratch: an empty folder for our use.
         size_limit: the size in bytes above which a file that HEAD does not have goes to the store.
         look: store nothing.
+        progress: told the bytes of files that went to the store, as they are.
     """
     head = repository.head()
     base = None if head is None else repository.project_tree(head)
@@ -80,7 +83,7 @@ def gather(
     facts = index_facts(repository, cache)
     found = scan(repository, facts, cache)
     work = Work(repository, base, adder, cache, size_limit, scratch, look)
-    content = collect(work, found, facts, store)
+    content = collect(work, found, facts, store, progress)
     tree = changed_tree(repository.read_tree, lambda data: adder.add("tree", data), base, content.changes)
     cache.save()
     return Gathered(head, base, tree, content)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import asyncclick as click
 
 from datmo.cli import snapshot_checkout, snapshot_diff, snapshot_store, snapshot_words
+from datmo.cli.bar import bar
 from datmo.cli.base import (
     Group,
     effective_limit,
@@ -70,13 +71,15 @@ async def create(**given: Any) -> None:
     for name in ("config", "stats"):
         given[name] = parse_pairs(name, given[name]) if given[name] else None
     async with opened() as project:
-        made = await project.snapshots.create(
-            given.pop("message"),
-            commit_id=given.pop("commit_id") or code_id,
-            environment_definition=given.pop("environment_def"),
-            filepaths=given.pop("filepaths") or None,
-            **given,
-        )
+        with bar("storing") as progress:
+            made = await project.snapshots.create(
+                given.pop("message"),
+                commit_id=given.pop("commit_id") or code_id,
+                environment_definition=given.pop("environment_def"),
+                filepaths=given.pop("filepaths") or None,
+                progress=progress,
+                **given,
+            )
     said = Shortened([made.id])(made.id)
     say(f"created snapshot {said}: {clean(made.message)}")
     await put(f"{made.id}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncclick as click
 
+from datmo.cli.bar import bar
 from datmo.cli.base import Command, format_option, opened, where_option
 from datmo.cli.terminal import hint, put, say
 from datmo.cli.words import Shortened, amount, clean, size
@@ -28,7 +29,8 @@ async def verify(ctx: click.Context, given: tuple[str, ...], everything: bool, f
     if bool(given) == everything:
         raise click.UsageError("give snapshots, or --all", ctx)
     async with opened() as project:
-        report = await project.snapshots.verify(*given)
+        with bar("reading") as progress:
+            report = await project.snapshots.verify(*given, progress=progress)
     if form == "json":
         from datmo.cli.documents import put_document
 
@@ -76,7 +78,8 @@ async def export(  # given by name
         if output is None:
             first = (await project.snapshots.get(given[0])).id if given else project.id
             output = f"datmo-{Shortened([first])(first)}.zip"
-        exported = await project.snapshots.export_archive(output, *given, where=where)
+        with bar("writing") as progress:
+            exported = await project.snapshots.export_archive(output, *given, where=where, progress=progress)
     say(f"exported {amount(len(exported.snapshots), 'snapshot')} ({size(exported.size)})")
     await put(f"{output}\n")
 
@@ -87,7 +90,8 @@ async def export(  # given by name
 async def import_(file: str, session_id: str | None) -> None:
     """Take over the snapshots of an archive, with their ids and history. Everything in it is checked first."""
     async with opened() as project:
-        imported = await project.snapshots.import_archive(file, session_id=session_id)
+        with bar("reading") as progress:
+            imported = await project.snapshots.import_archive(file, session_id=session_id, progress=progress)
     ids = Shortened([*(each.id for each in imported.snapshots), *imported.known])
     for each in imported.snapshots:
         say(f"imported snapshot {ids(each.id)}: {clean(each.message)}")

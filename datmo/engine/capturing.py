@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datmo.capture.code import CodeCapture
     from datmo.capture.environment import EnvironmentCapture
     from datmo.capture.manifest import Manifest
+    from datmo.objects.hashing import Progress
 
 __all__ = ["Capturing", "find_content"]
 
@@ -25,12 +26,17 @@ __all__ = ["Capturing", "find_content"]
 class Capturing:
     """One command's captures. Content comes first, events last: a crash between leaves only unreferenced content.
 
+    Parameters:
+        workspace: the project.
+        progress: told the bytes that were done, as they are, from worker threads.
+
     Attributes:
         events: what has to be appended with the command's own event, so that what it names is recorded.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, progress: Progress | None = None) -> None:
         self._workspace = workspace
+        self._progress = progress
         self.events: list[NewEvent] = []
 
     async def code(self, commit: str | None = None) -> str:
@@ -44,7 +50,9 @@ class Capturing:
             checked_text("commit_id", commit)
 
         def capture() -> CodeCapture:
-            return workspace.code.capture(workspace.store) if commit is None else workspace.code.resolve(commit)
+            if commit is not None:
+                return workspace.code.resolve(commit)
+            return workspace.code.capture(workspace.store, self._progress)
 
         captured = await workspace.in_thread(capture)
         for notice in captured.notices:
@@ -87,7 +95,7 @@ class Capturing:
         def capture() -> tuple[Manifest, str]:
             from datmo.capture.files import capture_files
 
-            manifest = capture_files(workspace.store, paths, root=workspace.home)
+            manifest = capture_files(workspace.store, paths, root=workspace.home, progress=self._progress)
             return manifest, workspace.store.put_bytes(manifest.to_bytes())
 
         manifest, collection_id = await workspace.in_thread(capture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +14,7 @@ from datmo.projections.projection import Projection, Row
 
 if TYPE_CHECKING:
     from datmo.capture.archive import ArchiveWriter
+    from datmo.objects.meter import Meter
 
 __all__ = ["Exported", "export_snapshots"]
 
@@ -34,16 +35,14 @@ class Exported(NamedTuple):
     size: int
 
 
-async def export_snapshots(
-    workspace: Workspace, rows: Sequence[Row], path: Path, progress: Callable[[int], None] | None
-) -> Exported:
+async def export_snapshots(workspace: Workspace, rows: Sequence[Row], path: Path, meter: Meter | None) -> Exported:
     """Write snapshots into an archive; see `datmo.capture.archive` for what it looks like.
 
     Parameters:
         workspace: the project.
         rows: the snapshots.
         path: the archive; nothing is there yet.
-        progress: called with the number of bytes that were done since the last call, from a worker thread.
+        meter: told the bytes that are to be written, and those that were.
     """
     async with workspace.storing():  # nothing of them is collected meanwhile
         history = [event for row in rows for event in await _history(workspace, row["id"])]
@@ -56,7 +55,7 @@ async def export_snapshots(
         }
         for data in contents["code"].values():
             data["own_repository"], data["notices"] = bool(data["own_repository"]), []
-        await workspace.in_thread(lambda: _write(workspace, contents, history, path, progress))
+        await workspace.in_thread(lambda: _write(workspace, contents, history, path, meter))
     size = (await workspace.in_thread(path.stat)).st_size
     return Exported(path, tuple(contents["snapshots"]), size)
 
@@ -83,7 +82,7 @@ def _write(
     contents: dict[str, Any],
     history: Sequence[Event],
     path: Path,
-    progress: Callable[[int], None] | None,
+    meter: Meter | None,
 ) -> None:
     from datmo.capture.archive import ArchiveWriter
     from datmo.eventlog.codec import encode
@@ -95,23 +94,21 @@ def _write(
     events = b"".join(encode(_line(event), sort_keys=True) + b"\n" for event in history)
     with ArchiveWriter(path) as archive:
         archive.contents({**contents, "objects": objects, "git": git, "events": object_id(events)}, events)
-        _write_git(workspace, archive, contents, progress)
+        _write_git(workspace, archive, contents)
+        if meter is not None:
+            meter.expect(sum(objects.values()))
         for each, size in objects.items():
             with store.open(each) as source:
-                archive.object(each, source, size, progress)
+                archive.object(each, source, size, meter)
 
 
-def _write_git(
-    workspace: Workspace, archive: ArchiveWriter, contents: dict[str, Any], progress: Callable[[int], None] | None
-) -> None:
+def _write_git(workspace: Workspace, archive: ArchiveWriter, contents: dict[str, Any]) -> None:
     written: set[bytes] = set()
     for code_id in contents["code"]:
         for oid, _, data in workspace.code.objects(code_id):
             if oid not in written:
                 written.add(oid)
                 archive.git(oid.hex(), data)
-                if progress is not None:
-                    progress(len(data))
 
 
 def _objects(workspace: Workspace, contents: dict[str, Any], history: Sequence[Event]) -> Iterator[str]:

@@ -7,7 +7,6 @@ come first, and are garbage for `gc` where the rest turns out to be wrong; then 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,10 +22,9 @@ from datmo.projections.projection import Projection
 if TYPE_CHECKING:
     from datmo.capture.archive import ArchiveReader
     from datmo.capture.archive_check import Bundle
+    from datmo.objects.meter import Meter
 
 __all__ = ["import_snapshots"]
-
-Progress = Callable[[int], None]
 
 
 class _Here(NamedTuple):
@@ -46,7 +44,7 @@ class _Here(NamedTuple):
 
 
 async def import_snapshots(
-    workspace: Workspace, path: Path, session_id: str, progress: Progress | None
+    workspace: Workspace, path: Path, session_id: str, meter: Meter | None
 ) -> tuple[list[str], list[str]]:
     """Import an archive; returns the ids of the snapshots that are new, and of those that were here already.
 
@@ -54,7 +52,7 @@ async def import_snapshots(
         workspace: the project.
         path: the archive.
         session_id: the session that they belong to here.
-        progress: called with the number of bytes that were done since the last call, from a worker thread.
+        meter: told the bytes that are to be read, and those that were.
     """
     from datmo.capture.archive import ArchiveReader
 
@@ -64,8 +62,8 @@ async def import_snapshots(
             bundle = await workspace.in_thread(lambda: _bundle(archive))
             here = await workspace.query(lambda connection: _look(connection, bundle))
             if here.known < set(bundle.snapshots):
-                await workspace.in_thread(lambda: _store_objects(workspace, archive, bundle, progress))
-                codes = await workspace.in_thread(lambda: _store_code(workspace, archive, bundle, progress))
+                await workspace.in_thread(lambda: _store_objects(workspace, archive, bundle, meter))
+                codes = await workspace.in_thread(lambda: _store_code(workspace, archive, bundle))
                 here = await workspace.query(lambda connection: _look(connection, bundle, codes))
                 with command():
                     await workspace.log.append(
@@ -114,10 +112,12 @@ def _look(connection: sqlite3.Connection, bundle: Bundle, codes: dict[str, str] 
     )
 
 
-def _store_objects(workspace: Workspace, archive: ArchiveReader, bundle: Bundle, progress: Progress | None) -> None:
+def _store_objects(workspace: Workspace, archive: ArchiveReader, bundle: Bundle, meter: Meter | None) -> None:
     from datmo.objects.batch import SMALL
 
     there = workspace.store.has(bundle.objects)
+    if meter is not None:
+        meter.expect(sum(bundle.objects.values()))
     try:
         with workspace.store.batch() as batch:
             for object_id, size in bundle.objects.items():
@@ -127,15 +127,13 @@ def _store_objects(workspace: Workspace, archive: ArchiveReader, bundle: Bundle,
                     batch.add_pieces(archive.chunks(f"objects/{object_id}"), object_id)
                 elif batch.add(archive.read(f"objects/{object_id}")) != object_id:
                     raise ObjectDamaged(f"object {object_id} does not have the hash that it should have")
-                if progress is not None:
-                    progress(size)
+                if meter is not None:
+                    meter(size)
     except ObjectDamaged as error:
         raise ArchiveError(f"the archive cannot be imported: {error}") from error
 
 
-def _store_code(
-    workspace: Workspace, archive: ArchiveReader, bundle: Bundle, progress: Progress | None
-) -> dict[str, str]:
+def _store_code(workspace: Workspace, archive: ArchiveReader, bundle: Bundle) -> dict[str, str]:
     from datmo.capture.archive_check import large_files
     from datmo.capture.code_capture import CodeCapture
 
@@ -144,8 +142,6 @@ def _store_code(
         if kind is None:
             return None
         data = archive.read(f"git/{oid.hex()}")
-        if progress is not None:
-            progress(len(data))
         return kind, data
 
     codes = {

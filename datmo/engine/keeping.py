@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import anyio.to_thread
 
 from datmo.engine.entities import Snapshot
+from datmo.engine.metering import metered
 from datmo.engine.workspace import Workspace
 from datmo.errors import EntityNotFound, InvalidArgument
 from datmo.projections import snapshots as view
@@ -18,6 +19,7 @@ from datmo.projections.projection import Row
 if TYPE_CHECKING:
     from datmo.engine.exporting import Exported
     from datmo.engine.verifying import SnapshotReport
+    from datmo.objects.meter import Reported
 
 __all__ = ["Imported", "Keeping"]
 
@@ -46,12 +48,12 @@ class Keeping:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    async def verify(self, *snapshots: str, progress: Callable[[int], None] | None = None) -> SnapshotReport:
+    async def verify(self, *snapshots: str, progress: Reported | None = None) -> SnapshotReport:
         """Check that snapshots can be brought back: the hash of every object, and that git has all of their code.
 
         Parameters:
             snapshots: their ids, labels or unique prefixes of their ids; all where none is given.
-            progress: called with the number of bytes that were read since the last call, from a worker thread.
+            progress: called with the bytes that are done and those known to be done in all, from a worker thread.
 
         Returns:
             A report; `ok` says whether nothing is wrong, `problems` name what is missing or damaged.
@@ -61,14 +63,15 @@ class Keeping:
         """
         from datmo.engine.verifying import verify_snapshots
 
-        return await verify_snapshots(self._workspace, await self._chosen(snapshots), progress)
+        meter = await metered(self._workspace, progress)
+        return await verify_snapshots(self._workspace, await self._chosen(snapshots), meter)
 
     async def export_archive(
         self,
         to: str | os.PathLike[str],
         *snapshots: str,
         where: str | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Reported | None = None,
     ) -> Exported:
         """Write snapshots with their history, code, environment, files and values into one file.
 
@@ -80,7 +83,7 @@ class Keeping:
             to: the file; nothing is there yet.
             snapshots: their ids, labels or unique prefixes of their ids; all where none is given.
             where: only those for which this expression holds; it takes the place of ids.
-            progress: called with the number of bytes that were done since the last call, from a worker thread.
+            progress: called with the bytes that are done and those known to be done in all, from a worker thread.
 
         Raises:
             EntityNotFound, AmbiguousId: none fits one of the ids, or several do; or there is nothing to export.
@@ -95,14 +98,15 @@ class Keeping:
         rows = await self._chosen(snapshots, where)
         if not rows:
             raise EntityNotFound("snapshot", where or "", hint="`datmo snapshot ls` shows what there is")
-        return await export_snapshots(self._workspace, rows, await _absolute(to), progress)
+        meter = await metered(self._workspace, progress)
+        return await export_snapshots(self._workspace, rows, await _absolute(to), meter)
 
     async def import_archive(
         self,
         file: str | os.PathLike[str],
         *,
         session_id: str | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Reported | None = None,
     ) -> Imported[Snapshot]:
         """Take over the snapshots of an archive, with their ids and history; nothing in it is believed unchecked.
 
@@ -112,7 +116,7 @@ class Keeping:
         Parameters:
             file: what `export_archive` wrote, here or elsewhere.
             session_id: the session that they belong to, by name, id or prefix; the current one by default.
-            progress: called with the number of bytes that were done since the last call, from a worker thread.
+            progress: called with the bytes that are done and those known to be done in all, from a worker thread.
 
         Raises:
             ArchiveError: it is no archive, is too new, or something in it is not as it should be; nothing was recorded.
@@ -121,7 +125,8 @@ class Keeping:
         from datmo.engine.importing import import_snapshots
 
         session = await self._workspace.session(session_id)
-        new, known = await import_snapshots(self._workspace, await _absolute(file), session["id"], progress)
+        meter = await metered(self._workspace, progress)
+        new, known = await import_snapshots(self._workspace, await _absolute(file), session["id"], meter)
         rows = [
             await self._workspace.query(lambda connection, each=each: view.SNAPSHOTS.load(connection, each))  # type: ignore[misc]
             for each in new

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datmo.core import snapshot as rules
 from datmo.core.differences import Difference, TreeChanges
@@ -18,10 +18,14 @@ from datmo.engine.config_file import config_file
 from datmo.engine.drafting import Draft
 from datmo.engine.entities import Snapshot
 from datmo.engine.keeping import Keeping
+from datmo.engine.metering import metered
 from datmo.engine.values import Wanted
 from datmo.engine.workspace import checked_text, command
 from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.projections import snapshots as view
+
+if TYPE_CHECKING:
+    from datmo.objects.meter import Reported
 
 __all__ = ["Listing", "Snapshots"]
 
@@ -54,6 +58,7 @@ class Snapshots(Keeping):
         stats: Mapping[str, Any] | None = None,
         stats_filename: str | None = None,
         stats_filepath: str | os.PathLike[str] | None = None,
+        progress: Reported | None = None,
     ) -> Snapshot:
         """Create a snapshot of the project as it is, or of what a task ran and left.
 
@@ -75,6 +80,8 @@ class Snapshots(Keeping):
                 `.yaml`, `.yml` or `.toml`, in this order.
             config_filename, stats_filename: another name to look up.
             config_filepath, stats_filepath: a file that must exist: JSON, YAML or TOML by its ending.
+            progress: called with the bytes of files that are stored and the bytes known to be stored in all, from
+                worker threads, in order.
 
         Returns:
             The snapshot.
@@ -93,7 +100,7 @@ class Snapshots(Keeping):
             Wanted("stats", stats, stats_filename, stats_filepath),
         ]
         async with self._workspace.storing():
-            capturing = Capturing(self._workspace)
+            capturing = Capturing(self._workspace, await metered(self._workspace, progress))
             draft = Draft(self._workspace, capturing)
             created = await draft.begin(message, label, session_id)
             if task_id is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from datmo.engine.workspace import Workspace
 from datmo.errors import DatmoError, ObjectError
 from datmo.projections.content import CODE, ENVIRONMENTS
 from datmo.projections.projection import Row
+
+if TYPE_CHECKING:
+    from datmo.objects.meter import Meter
 
 __all__ = ["SnapshotProblem", "SnapshotReport", "verify_snapshots"]
 
@@ -62,19 +65,17 @@ class _Use(NamedTuple):
     name: str
 
 
-async def verify_snapshots(
-    workspace: Workspace, rows: Sequence[Row], progress: Callable[[int], None] | None
-) -> SnapshotReport:
+async def verify_snapshots(workspace: Workspace, rows: Sequence[Row], meter: Meter | None) -> SnapshotReport:
     """Check what snapshots consist of; what several share is read once.
 
     Parameters:
         workspace: the project.
         rows: the snapshots.
-        progress: called with the number of bytes that were read since the last call, from a worker thread.
+        meter: told the bytes that are to be read, and those that were.
     """
     code = {row["id"]: row for row in await workspace.query(CODE.select)}
     environments = {row["id"]: row for row in await workspace.query(ENVIRONMENTS.select)}
-    check = _Check(workspace, rows, progress)
+    check = _Check(workspace, rows, meter)
     await workspace.in_thread(lambda: check.gather(code, environments))
     await workspace.in_thread(check.objects)
     await workspace.in_thread(check.code)
@@ -84,10 +85,10 @@ async def verify_snapshots(
 
 
 class _Check:
-    def __init__(self, workspace: Workspace, rows: Sequence[Row], progress: Callable[[int], None] | None) -> None:
+    def __init__(self, workspace: Workspace, rows: Sequence[Row], meter: Meter | None) -> None:
         self._workspace = workspace
         self._rows = rows
-        self._progress = progress
+        self._meter = meter
         self.uses: dict[str, list[_Use]] = {}
         self.size = 0
         self.problems: list[SnapshotProblem] = []
@@ -128,13 +129,15 @@ class _Check:
 
     def objects(self) -> None:
         """Read every object and compare it with its hash."""
+        if self._meter is not None:
+            self._meter.expect(self._workspace.store.sizes(self.uses))
         for object_id, reason in self._workspace.store.verify(self.uses, progress=self._count):
             self.problems += [SnapshotProblem(*use, object_id, reason) for use in self.uses[object_id]]
 
     def _count(self, size: int) -> None:
         self.size += size
-        if self._progress is not None:
-            self._progress(size)
+        if self._meter is not None:
+            self._meter(size)
 
     def code(self) -> None:
         """Look for every git object: the commits, their trees, and the files in these."""

@@ -22,6 +22,7 @@ from datmo.errors import FilesError, ObjectDamaged, ObjectError
 from datmo.objects.hashing import Progress, copy_hashed, digest_of
 from datmo.objects.index import Index
 from datmo.objects.layout import Layout, sync_folder
+from datmo.objects.meter import Meter
 from datmo.objects.pack import PackEntry, PackWriter
 from datmo.objects.source import (
     PAUSE_S,
@@ -131,6 +132,8 @@ class Batch:
     def add_files(self, files: Sequence[SourceFile], progress: Progress | None = None) -> list[StoredFile]:
         """Store regular files: small ones in the order given, then the large ones, several at a time."""
         stats = [look_at(file) for file in files]
+        if isinstance(progress, Meter):
+            progress.expect(sum(now.st_size for now in stats))
         states = [FileState.of(now) if file.trusted else None for file, now in zip(files, stats, strict=True)]
         known = self._index.recall(states) if any(states) else [None] * len(files)
         stored: dict[int, StoredFile] = {}

@@ -1,0 +1,70 @@
+"""How far long work on snapshots has come is told, in order, up to the end."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+SIZES = (3_000_000, 2_000_000, 10, 0)
+
+
+class Told(list[tuple[int, int]]):
+    """What was told."""
+
+    def __call__(self, done: int, total: int) -> None:
+        self.append((done, total))
+
+    def in_order(self) -> bool:
+        return all(one[0] <= other[0] and one[1] <= other[1] for one, other in pairwise(self))
+
+
+async def test_the_bytes_of_files_are_told(project: Any, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.bin" for number in range(len(SIZES))]
+    for path, size in zip(paths, SIZES, strict=True):
+        path.write_bytes(bytes([size % 251]) * size)
+    first, again = Told(), Told()
+    await project.snapshots.create("x", filepaths=paths, progress=first)
+    await project.snapshots.create("again", filepaths=paths, progress=again)
+    for told in (first, again):
+        assert told.in_order()
+        assert told[-1] == (sum(SIZES), sum(SIZES))
+    assert len(first) > len(SIZES)
+
+
+async def test_code_that_is_too_large_for_git_is_told_too(project: Any, home: Path) -> None:
+    with (home / "data.bin").open("wb") as file:
+        file.truncate(60 << 20)
+    told = Told()
+    await project.snapshots.create("x", progress=told)
+    assert told.in_order()
+    assert told[-1] == (60 << 20, 60 << 20)
+
+
+async def test_export_and_import_are_told(project: Any, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"w" * 3_000_000)
+    await project.snapshots.create("x", filepaths=[tmp_path / "weights.bin"])
+    written, read = Told(), Told()
+    await project.snapshots.export_archive(tmp_path / "a.zip", progress=written)
+    await project.snapshots.create("the current one")
+    await project.snapshots.delete((await project.snapshots.ls())[1].id)
+    await project.gc()
+    await project.snapshots.import_archive(tmp_path / "a.zip", progress=read)
+    for told in (written, read):
+        assert told.in_order()
+        assert told[-1][0] == told[-1][1] >= 3_000_000
+
+
+async def test_what_a_listener_raises_ends_the_work_and_nothing_is_recorded(project: Any, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"w" * 3_000_000)
+
+    def stop(done: int, total: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        await project.snapshots.create("x", filepaths=[tmp_path / "weights.bin"], progress=stop)
+    assert await project.snapshots.ls() == []
