@@ -37,8 +37,10 @@ from datmo.engine.log import AsOf
 from datmo.engine.project import Project, Status, cleanup, init
 from datmo.engine.project import open_project as open  # noqa: A004  # the name that people type: datmo.open()
 from datmo.engine.tasks import TaskUpdate
+from datmo.engine.tracking import track
 from datmo.engine.verifying import SnapshotProblem, SnapshotReport
 from datmo.eventlog.verify import LogReport, Problem
+from datmo.inside import current
 from datmo.projections.views import ReplayReport
 
 __all__ = [
@@ -75,6 +77,8 @@ __all__ = [
     "TaskUpdate",
     "TreeChanges",
     "cleanup",
+    "current",
     "init",
     "open",
+    "track",
 ]

@@ -88,7 +88,12 @@ class Project:
         return Status(**found)
 
     def track(
-        self, name: str | None = None, *, config: Mapping[str, Any] | None = None, session_id: str | None = None
+        self,
+        name: str | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+        system_metrics: bool = True,
     ) -> Tracking:
         """Make this process a task, for the length of a `with` block, or for each call of a function.
 
@@ -99,7 +104,7 @@ class Project:
         """
         from datmo.tracking import tracking
 
-        return tracking(self._project, name, config, session_id)
+        return tracking(self._project, name, config, session_id, system_metrics=system_metrics)
 
     def gc(self, *, dry_run: bool = False) -> Collection:
         """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""

@@ -63,7 +63,12 @@ class Tracking:
 
 
 def tracking(
-    project: engine.Project, name: str | None, config: Mapping[str, Any] | None, session_id: str | None
+    project: engine.Project,
+    name: str | None,
+    config: Mapping[str, Any] | None,
+    session_id: str | None,
+    *,
+    system_metrics: bool,
 ) -> Tracking:
     """Return what `project.track` does, for an open project."""
 
@@ -71,8 +76,8 @@ def tracking(
         from datmo.engine.tracking import tracked
 
         interrupt = _interrupter(threading.current_thread())
-        recovering = project.tasks._recovering
-        return portal.entered(tracked(project._workspace, recovering, name, config, session_id, interrupt=interrupt))
+        given = (project._workspace, project.tasks._recovering, name, config, session_id)
+        return portal.entered(tracked(*given, system_metrics=system_metrics, interrupt=interrupt))
 
     return Tracking(make)
 
@@ -82,6 +87,7 @@ def track(
     *,
     config: Mapping[str, Any] | None = None,
     session_id: str | None = None,
+    system_metrics: bool = True,
     home: str | os.PathLike[str] | None = None,
 ) -> Tracking:
     """Make this process a task, for the length of a block or for each call of a function; see `Project.track`.
@@ -99,14 +105,16 @@ def track(
     ```
 
     Parameters:
-        name, config, session_id: as for `Project.track`.
+        name, config, session_id, system_metrics: as for `Project.track`.
         home: the project's root; the nearest project at or above the working folder by default.
     """
 
     @contextmanager
     def make() -> Iterator[CurrentTask]:
-        with open_project(home) as project, project.track(name, config=config, session_id=session_id) as task:
-            yield task
+        with open_project(home) as project:
+            made = project.track(name, config=config, session_id=session_id, system_metrics=system_metrics)
+            with made as task:
+                yield task
 
     return Tracking(make)
 

@@ -55,6 +55,7 @@ class TaskOptions:
         workdir: where it starts: a folder of the code. In a container an absolute path, too: there the code is then,
             instead of at `/home`.
         timeout: how long it may run: seconds, or text such as `90s`, `10m` or `2h`. Then it is stopped, and FAILED.
+        system_metrics: sample what it uses of processors, memory and GPUs, as its metrics `system.*`.
 
     Raises:
         InvalidArgument: when it is used, where a value cannot be.
@@ -69,6 +70,7 @@ class TaskOptions:
     user: str = "me"
     workdir: str | None = None
     timeout: float | str | None = None
+    system_metrics: bool = True
 
 
 class Limits(NamedTuple):
@@ -83,6 +85,7 @@ class Limits(NamedTuple):
         code_at: where the code is in a container.
         workdir: the folder in the code where it starts; empty for the code itself.
         timeout: seconds, or None.
+        system_metrics: as given.
     """
 
     data: dict[str, str]
@@ -95,6 +98,7 @@ class Limits(NamedTuple):
     code_at: str
     workdir: str
     timeout: float | None
+    system_metrics: bool = True
 
     @classmethod
     def of(cls, options: TaskOptions | None) -> Limits:
@@ -118,6 +122,7 @@ class Limits(NamedTuple):
             code_at=code_at,
             workdir=workdir,
             timeout=None if given.timeout is None else _seconds(given.timeout),
+            system_metrics=_truth("system_metrics", given.system_metrics),
         )
 
     @classmethod
@@ -134,6 +139,7 @@ class Limits(NamedTuple):
             user=options.get("user", "me"),
             code_at=options.get("code_at", CODE_AT),
             workdir=options.get("workdir", ""),
+            system_metrics=options.get("system_metrics", True),
         )
 
     def recorded(self) -> dict[str, Any]:
@@ -149,6 +155,7 @@ class Limits(NamedTuple):
             "code_at": self.code_at if self.code_at != CODE_AT else None,
             "workdir": self.workdir or None,
             "timeout": self.timeout,
+            "system_metrics": None if self.system_metrics else False,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -235,6 +242,12 @@ def _variables(given: Any) -> dict[str, str]:
 def _word(what: str, given: Any) -> str:
     if not isinstance(given, str) or not re.fullmatch(r"[\w.:-]+", given):
         raise InvalidArgument(f"{given!r} is no {what}", hint="give none, host, bridge, or the name of one")
+    return given
+
+
+def _truth(what: str, given: Any) -> bool:
+    if not isinstance(given, bool):
+        raise InvalidArgumentType(f"{what} is True or False, not {given!r}")
     return given
 
 

@@ -15,7 +15,7 @@ from datmo.core.event import Event, NewEvent
 from datmo.core.points import Columns, Summary, pack, summary
 from datmo.errors import Conflict
 
-__all__ = ["TAKEN", "Artifact", "Cursor", "State", "Summary", "Taken", "evolve", "replace", "take"]
+__all__ = ["TAKEN", "Artifact", "Cursor", "State", "Summary", "Taken", "evolve", "measured", "replace", "take"]
 
 State = dict[str, Any]
 
@@ -62,11 +62,14 @@ class Taken(NamedTuple):
 
 
 class TaskMetrics(TypedDict):
-    """Data of `task.metrics`: which points its payload (`datmo.core.points`) holds, by the names of their metrics."""
+    """Data of `task.metrics`: which points its payload (`datmo.core.points`) holds, by the names of their metrics.
 
-    inode: int
-    start: int
-    end: int
+    What was measured from outside is no part of the outbox.
+    """
+
+    inode: NotRequired[int]
+    start: NotRequired[int]
+    end: NotRequired[int]
     series: dict[str, Summary]
     bad: NotRequired[int]
     why: NotRequired[str | None]
@@ -94,6 +97,12 @@ def take(task_id: str, taken: Taken) -> list[NewEvent]:
     return events
 
 
+def measured(task_id: str, series: Mapping[str, Columns]) -> NewEvent:
+    """Say what was measured of a task from outside: no part of its outbox."""
+    data = {"series": {name: summary(columns) for name, columns in series.items()}}
+    return NewEvent(f"task/{task_id}", "task.metrics", data, pack(series))
+
+
 def replace(task_id: str, before: Cursor, now: Cursor) -> NewEvent:
     """Say that an outbox is another file by now, or lost what was in it: it is read from its beginning."""
     reason = "it became shorter" if before.inode == now.inode else "another file took its place"
@@ -111,7 +120,7 @@ def evolve(state: State | None, event: Event) -> State | None:
     if state is None:
         state = {
             "id": event.entity_id,
-            "inode": data["inode"],
+            "inode": 0,
             "cursor": 0,
             "bad": 0,
             "why": None,
@@ -120,12 +129,14 @@ def evolve(state: State | None, event: Event) -> State | None:
         }
     if event.type == "task.outbox_replaced":
         return {**state, "inode": data["inode"], "cursor": 0, "why": state["why"] or f"its outbox: {data['reason']}"}
-    if (data["inode"], data["start"]) != (state["inode"], state["cursor"]):
+    if "inode" not in data:  # it was measured from outside
+        return {**state, "series": _grown(state["series"], data["series"])}
+    if (data["inode"], data["start"]) != (state["inode"] or data["inode"], state["cursor"]):
         raise Conflict(
             f"the outbox of task {event.entity_id} goes on at {state['cursor']}, not at {data['start']}",
             hint="another supervisor took this part",
         )
-    state = {**state, "cursor": data["end"]}
+    state = {**state, "inode": data["inode"], "cursor": data["end"]}
     if event.type == "task.artifact_stored":
         state["artifacts"] = {**state["artifacts"], data["path"]: [data["object"], data["size"], data["mode"]]}
     elif event.type == "task.metrics":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from datmo.errors import ProjectNotFound
+from datmo.errors import InvalidArgument, ProjectNotFound
 
-__all__ = ["FOLDER", "find_home"]
+__all__ = ["FOLDER", "find_home", "folder_of", "home_of"]
 
 FOLDER = ".datmo"
 """The folder in a project's root that holds everything of ours."""
@@ -22,3 +23,33 @@ def find_home(start: Path) -> Path:
         if (folder / FOLDER / "log.db").is_file():
             return folder
     raise ProjectNotFound(f"no project at {start} or above it", hint="`datmo init` makes one")
+
+
+def home_of(home: str | os.PathLike[str] | None) -> Path:
+    """Return a project's root: a folder that is named is the project itself, only the default searches upwards.
+
+    Raises:
+        InvalidArgument: it is no folder.
+        ProjectNotFound: there is no project.
+    """
+    folder = folder_of(home)
+    if home is None:
+        return find_home(folder)
+    if not (folder / FOLDER / "log.db").is_file():
+        raise ProjectNotFound(f"no project at {folder}", hint="`datmo init` there makes one")
+    return folder
+
+
+def folder_of(home: str | os.PathLike[str] | None) -> Path:
+    """Return a folder as an absolute path; the working folder by default.
+
+    Raises:
+        InvalidArgument: it is no folder.
+    """
+    try:
+        folder = Path(os.path.abspath(home or "."))
+    except FileNotFoundError as error:
+        raise InvalidArgument("the working folder is no longer there", hint="change into another one") from error
+    if not folder.is_dir():
+        raise InvalidArgument(f"home is no folder: {folder}", hint="give an existing folder")
+    return folder

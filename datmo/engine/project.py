@@ -21,10 +21,10 @@ from datmo.engine.attending import tasks_of
 from datmo.engine.checkout import interrupted
 from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
 from datmo.engine.executors import Executors
-from datmo.engine.finding import FOLDER, find_home
+from datmo.engine.finding import FOLDER, folder_of, home_of
 from datmo.engine.sharing import claim
 from datmo.engine.workspace import Workspace, checked_text, command
-from datmo.errors import Conflict, InvalidArgument, ProjectError, ProjectNotFound
+from datmo.errors import Conflict, ProjectError, ProjectNotFound
 from datmo.eventlog.log import EventLog
 from datmo.projections import config as config_view
 from datmo.projections import project as view
@@ -173,7 +173,12 @@ class Project:
         )
 
     def track(
-        self, name: str | None = None, *, config: Mapping[str, Any] | None = None, session_id: str | None = None
+        self,
+        name: str | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+        system_metrics: bool = True,
     ) -> Tracking:
         """Make this process a task, for the length of an `async with` block, or for each call of an async function.
 
@@ -181,15 +186,11 @@ class Project:
         cancellation STOPPED. What `log` was given is kept when it returns: should this process be killed, the next
         command records the end, LOST, with all that was logged.
 
-        ```python
-        async with project.track("train", config={"lr": 0.01}) as task:
-            task.log(step=0, loss=1.0)
-        ```
-
         Parameters:
             name: a name for people.
             config: the task's configuration.
             session_id: the session that it belongs to, by name, id or prefix; the current one by default.
+            system_metrics: sample what this process uses, as metrics `system.*`.
 
         Raises:
             TaskStopped: on leaving the block, where somebody stopped the task: `datmo task stop`.
@@ -197,7 +198,8 @@ class Project:
         """
         from datmo.engine.tracking import Tracking, tracked
 
-        return Tracking(lambda: tracked(self._workspace, self.tasks._recovering, name, config, session_id))
+        given = (self._workspace, self.tasks._recovering, name, config, session_id)
+        return Tracking(lambda: tracked(*given, system_metrics=system_metrics))
 
     async def gc(self, *, dry_run: bool = False) -> Collection:
         """Remove what nobody needs: objects, refs in git, and output that only deleted snapshots and tasks had.
@@ -237,31 +239,6 @@ class Project:
         return Cleaning(self._workspace, self._executors)
 
 
-def _home(home: str | os.PathLike[str] | None) -> Path:
-    """Return a project's root: a folder that is named is the project itself, only the default searches upwards."""
-    folder = _absolute(home)
-    if home is None:
-        return find_home(folder)
-    if not (folder / FOLDER / "log.db").is_file():
-        raise ProjectNotFound(f"no project at {folder}", hint="`datmo init` there makes one")
-    return folder
-
-
-def _absolute(home: str | os.PathLike[str] | None) -> Path:
-    """Return a folder as an absolute path; the working folder by default.
-
-    Raises:
-        InvalidArgument: it is no folder.
-    """
-    try:
-        folder = Path(os.path.abspath(home or "."))
-    except FileNotFoundError as error:
-        raise InvalidArgument("the working folder is no longer there", hint="change into another one") from error
-    if not folder.is_dir():
-        raise InvalidArgument(f"home is no folder: {folder}", hint="give an existing folder")
-    return folder
-
-
 @asynccontextmanager
 async def open_project(
     home: str | os.PathLike[str] | None = None, *, notice: Notice | None = None
@@ -279,7 +256,7 @@ async def open_project(
         DamagedLog: its log cannot be read.
         ProjectBusy: it lies on a network drive, and another host uses it.
     """
-    folder = await anyio.to_thread.run_sync(_home, home)
+    folder = await anyio.to_thread.run_sync(home_of, home)
     claimed, own, cut_short = await anyio.to_thread.run_sync(
         lambda: (claim(folder / FOLDER), user_settings.load(), interrupted(folder / FOLDER))
     )
@@ -317,7 +294,7 @@ async def init(
     Raises:
         InvalidArgument: home is no folder, or the name is empty.
     """
-    folder = await anyio.to_thread.run_sync(_absolute, home)
+    folder = await anyio.to_thread.run_sync(folder_of, home)
     _check_words(name, description)
     fresh = rules.initialize(new_id(), new_id(), folder.name or "project" if name is None else name, description or "")
     await anyio.to_thread.run_sync(_make_folder, folder / FOLDER)

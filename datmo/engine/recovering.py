@@ -201,6 +201,7 @@ class Recovering:
             notices=row["notices"],
             notice=self._workspace.notice,
             timeout=options.get("timeout"),
+            system_metrics=options.get("system_metrics", True),
             grace=self._workspace.settings["stop.grace"],
         )
 

@@ -112,6 +112,7 @@ class Running:
                 notice=workspace.notice,
                 grace=workspace.settings["stop.grace"],
                 timeout=self._order.limits.timeout,
+                system_metrics=self._order.limits.system_metrics,
             )
             await supervisor.run()
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from datmo.runner.executors.track import OwnProcess
     from datmo.runner.supervisor import Supervisor
 
-__all__ = ["TrackedTask", "Tracking", "tracked"]
+__all__ = ["TrackedTask", "Tracking", "track", "tracked"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,6 +120,7 @@ async def tracked(
     config: Mapping[str, Any] | None,
     session_id: str | None,
     *,
+    system_metrics: bool = True,
     interrupt: Callable[[], None] | None = None,
 ) -> AsyncIterator[TrackedTask]:
     """Make this process a task for the length of a block; see `datmo.engine.project.Project.track`.
@@ -127,7 +128,7 @@ async def tracked(
     Parameters:
         workspace: the project.
         recovering: takes over what killed processes left.
-        name, config, session_id: as there.
+        name, config, session_id, system_metrics: as there.
         interrupt: makes the code of the block end, where that does not run in this scope.
     """
     from datmo.runner.executors.track import OwnProcess
@@ -138,7 +139,8 @@ async def tracked(
     error: BaseException | None = None
     with single_error():
         async with recovering.beside(), anyio.create_task_group() as workers:
-            supervisor = await _begin(workspace, own, workers, (name, dict(config or {}), session_id))
+            options = {"gpu": False, "ports": [], **({} if system_metrics else {"system_metrics": False})}
+            supervisor = await _begin(workspace, own, workers, (name, dict(config or {}), session_id, options))
             task = await _task_of(supervisor)
             try:
                 with scope:
@@ -168,10 +170,13 @@ def _check(name: str | None, config: Mapping[str, Any] | None) -> None:
 
 
 async def _begin(
-    workspace: Workspace, own: OwnProcess, workers: TaskGroup, given: tuple[str | None, dict[str, Any], str | None]
+    workspace: Workspace,
+    own: OwnProcess,
+    workers: TaskGroup,
+    given: tuple[str | None, dict[str, Any], str | None, dict[str, Any]],
 ) -> Supervisor:
     """Capture code and environment, and record that the task runs."""
-    name, config, session_id = given
+    name, config, session_id, options = given
     task_id = new_id()
     with command():  # the code of the block is none of this command's
         async with workspace.storing():
@@ -188,16 +193,18 @@ async def _begin(
                 code_id=await capturing.code(),
                 environment_id=environment["id"],
                 config=config,
-                options={"gpu": False, "ports": []},
+                options=options,
             )
             events = (*capturing.events, rules.create(task_id, created))
-            supervisor = _supervisor(workspace, own, task_id, events)
+            supervisor = _supervisor(workspace, own, task_id, events, options.get("system_metrics", True))
             workers.start_soon(supervisor.run, name=f"tracking of task {task_id}")
             await own.started.wait()
     return supervisor
 
 
-def _supervisor(workspace: Workspace, own: OwnProcess, task_id: str, created: Sequence[NewEvent]) -> Supervisor:
+def _supervisor(
+    workspace: Workspace, own: OwnProcess, task_id: str, created: Sequence[NewEvent], system_metrics: bool
+) -> Supervisor:
     from datmo.runner.executors.base import RunSpec
     from datmo.runner.supervisor import Supervisor
 
@@ -218,6 +225,7 @@ def _supervisor(workspace: Workspace, own: OwnProcess, task_id: str, created: Se
         created=created,
         check_out=check_out,
         notice=workspace.notice,
+        system_metrics=system_metrics,
     )
 
 
@@ -244,3 +252,36 @@ def _outcome(error: BaseException | None) -> Ended:
         )
     said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
     return Ended(_FAILED, said.encode("utf-8", "backslashreplace").decode()[:_LONGEST_REASON])
+
+
+def track(
+    name: str | None = None,
+    *,
+    config: Mapping[str, Any] | None = None,
+    session_id: str | None = None,
+    system_metrics: bool = True,
+    home: str | os.PathLike[str] | None = None,
+) -> Tracking:
+    """Open a project and make this process a task of it; see `Project.track`.
+
+    ```python
+    @datmo.track("train")
+    async def train():
+        datmo.current().log(step=0, loss=1.0)
+    ```
+
+    Parameters:
+        name, config, session_id, system_metrics: as for `Project.track`.
+        home: the project's root; the nearest project at or above the working folder by default.
+    """
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[TrackedTask]:
+        from datmo.engine.project import open_project
+
+        async with open_project(home) as project:
+            made = project.track(name, config=config, session_id=session_id, system_metrics=system_metrics)
+            async with made as task:
+                yield task
+
+    return Tracking(make)

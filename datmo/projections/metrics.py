@@ -12,7 +12,7 @@ __all__ = ["METRICS", "artifacts", "of_task", "series"]
 
 METRICS = Projection(
     table="task_metrics",
-    version=1,
+    version=2,
     columns={
         "id": "TEXT",
         "inode": "INTEGER",

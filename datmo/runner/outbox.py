@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,14 +89,20 @@ class Outbox:
         """Have `follow` look now; to be called on the event loop."""
         self._wake.set()
 
-    async def follow(self) -> None:
-        """Take what comes, until cancelled."""
+    async def follow(self, beside: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Take what comes, until cancelled.
+
+        Parameters:
+            beside: awaited after each look.
+        """
         pause = _SHORTEST_PAUSE
         while True:
             with anyio.move_on_after(pause):
                 await self._wake.wait()
             self._wake = anyio.Event()
             await self._take(final=False)
+            if beside is not None:
+                await beside()
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     async def finish(self) -> None:

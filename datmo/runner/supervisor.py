@@ -39,6 +39,7 @@ from datmo.runner.folders import remove_tree
 from datmo.runner.outbox import Outbox
 from datmo.runner.results import ResultLines
 from datmo.runner.stamps import read_stamps
+from datmo.runner.usage import Usage
 from datmo.runner.witness import FileLock
 
 __all__ = ["Live", "Supervisor"]
@@ -67,6 +68,7 @@ class Supervisor:
         notices: what was already said to the user about this run; what the run itself gives is added.
         notice: told what is left behind after the end.
         timeout: seconds after which it is stopped and has failed, or None.
+        system_metrics: whether it is sampled what the task uses of the machine.
         grace: seconds that the task may take to end by itself when it is stopped.
     """
 
@@ -82,6 +84,7 @@ class Supervisor:
     notice: Callable[[str], None] = lambda _: None
     timeout: float | None = None
     grace: float = 10.0
+    system_metrics: bool = True
 
     def __post_init__(self) -> None:
         self._before: Mapping[str, Stamp] = {}
@@ -91,6 +94,7 @@ class Supervisor:
         self._exact = True
         self._results = ResultLines()
         self.outbox = Outbox(self.log, self.store, self.spec.task_id, self.spec.outbox, self._keep)
+        self._usage = Usage(self.log, self.executor, self.spec.task_id, self.spec.gpus)
         self._stop = anyio.Event()
         self._stopping = False
         self._overtime = False
@@ -173,7 +177,10 @@ class Supervisor:
         await self._read_again()
         await self.outbox.resume()
         self._before = await anyio.to_thread.run_sync(read_stamps, self.spec.folder)
-        ran = 0.0 if task["started_at"] is None else time.time() - task["started_at"] / 1e6
+        ran = 0.0
+        if task["started_at"] is not None:
+            self._usage.started = task["started_at"] / 1e6
+            ran = time.time() - self._usage.started
         await self._until_end(handle, ran)
         return True
 
@@ -240,7 +247,8 @@ class Supervisor:
         async with anyio.create_task_group() as workers:
             followed = anyio.Event()
             workers.start_soon(self._follow, handle, followed, name=f"output of task {task_id}")
-            workers.start_soon(self.outbox.follow, name=f"outbox of task {task_id}")
+            sample = partial(self._usage.sample, handle) if self.system_metrics else None
+            workers.start_soon(self.outbox.follow, sample, name=f"outbox of task {task_id}")
             workers.start_soon(self._hear_requests, name=f"stop requests of task {task_id}")
             workers.start_soon(self._stop_when_asked, handle, name=f"stopping of task {task_id}")
             if self.timeout is not None:

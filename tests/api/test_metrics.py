@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from anyio.to_thread import run_sync
 
+import datmo.aio
 from datmo.errors import EntityNotFound, InvalidArgument, InvalidArgumentType
-from tests.api.face import Face
+from tests.api.face import AsyncFace, Face
 
 pytestmark = pytest.mark.anyio
+only_async = pytest.mark.parametrize("face", [AsyncFace()], ids=["async"])
 
 TRAINING = """
 import datmo, math
@@ -60,3 +66,80 @@ async def test_what_is_not_there_is_said(face: Face, project: Any, home: Path) -
     with pytest.raises(InvalidArgumentType, match="named by text"):
         await project.tasks.metrics(task.id, 3)
     assert list((await project.tasks.metrics(task.id, "loss", start=4000, end=4500)).steps) == []
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sample as often as there is a look."""
+    monkeypatch.setattr("datmo.runner.usage.FIRST", 0.0)
+    monkeypatch.setattr("datmo.runner.usage.EVERY", 0.0)
+
+
+GATED = """
+import datmo, sys
+datmo.task.current().log(loss=0.5)
+open(sys.argv[1]).read()
+datmo.task.current().log(loss=0.25)
+"""
+
+
+@only_async
+@pytest.mark.parametrize("executor", ["process", "docker", "track"])
+async def test_what_a_task_uses_is_sampled(  # noqa: PLR0917
+    face: Face, project: datmo.aio.Project, home: Path, often: None, executor: str, base_image: str
+) -> None:
+    gate = home / "gates" / "gate"
+    gate.parent.mkdir()
+    os.mkfifo(gate)
+    (home / "train.py").write_text(GATED)
+    (home / "Dockerfile").write_text(f"FROM {base_image}\n")
+    (home / ".gitignore").write_text("gates\n")
+
+    async def run() -> None:
+        if executor == "track":
+            async with project.track() as task:
+                task.log(loss=0.5)
+                await run_sync(gate.read_text)
+                task.log(loss=0.25)
+        else:
+            path = str(gate) if executor == "process" else "/data/gates/gate"
+            options = datmo.aio.TaskOptions(data={"gates": gate.parent})
+            await project.tasks.run(["python", "train.py", path], executor=executor, options=options)
+
+    async with anyio.create_task_group() as workers:
+        workers.start_soon(run)
+        samples = 0
+        async for event in project.log.follow(after=0, types=["task.metrics"]):
+            samples += "system.cpu" in event.data["series"]
+            if samples == 2:
+                break
+        await run_sync(gate.write_text, "")
+    (task,) = await project.tasks.ls()
+    assert task.status == "SUCCESS", await task.logs()
+    summaries = await project.tasks.summaries(task.id)
+    assert summaries["system.memory"]["last"] > 1 << 20
+    assert 0 <= (summaries["system.cpu"]["max"] or 0) < 100 * (os.cpu_count() or 1) + 100
+    assert summaries["loss"]["count"] == 2
+    assert (await project.log.replay()).different == ()
+    if executor == "docker":
+        await project.tasks.stop_all()
+        await datmo.aio.cleanup(home)
+
+
+@only_async
+async def test_it_is_not_where_nobody_wants_it(face: Face, project: datmo.aio.Project, home: Path, often: None) -> None:
+    gate = home / ".datmo" / "gate"
+    os.mkfifo(gate)
+    (home / "train.py").write_text(GATED)
+    options = datmo.aio.TaskOptions(system_metrics=False)
+    async with anyio.create_task_group() as workers:
+        workers.start_soon(partial(project.tasks.run, ["python", "train.py", str(gate)], options=options))
+        async for _ in project.log.follow(after=0, types=["task.metrics"]):
+            break
+        await run_sync(gate.write_text, "")
+    (task,) = await project.tasks.ls()
+    assert set(await project.tasks.summaries(task.id)) == {"loss"}
+    created = [event async for event in project.log.read(types=["task.created"])]
+    assert created[0].data["options"]["system_metrics"] is False
+    with pytest.raises(InvalidArgumentType, match="True or False"):
+        await project.tasks.run("true", options=datmo.aio.TaskOptions(system_metrics=1))  # type: ignore[arg-type]

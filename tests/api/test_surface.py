@@ -86,8 +86,10 @@ def test_the_names_of_the_async_api() -> None:
         "TaskUpdate",
         "TreeChanges",
         "cleanup",
+        "current",
         "init",
         "open",
+        "track",
     ]
     for name in datmo.aio.__all__:
         assert getattr(datmo.aio, name) is not None

@@ -51,6 +51,7 @@ TREE = {
     "task run": {
         "CMD", "--gpu", "--ports", "-p", "--environment-def", "-e", "--session-id", "--name", "--executor",
         "--gpus", "--data", "--mem-limit", "--cpus", "--env", "--network", "--user", "--workdir", "--timeout",
+        "--no-system-metrics",
         "--jobs", "-j", "--grid", "--from", "--repeat", "--retries", "--max-failures", "--fail-fast", "--rank",
         "--detach", "--session", "--format",
     },

@@ -166,6 +166,10 @@ class Executor(Protocol):
         """Say whether the task still runs; a look, which waits for nothing."""
         ...
 
+    async def process(self, handle: Handle) -> int | None:
+        """Return the number of the task's first process, or None where it cannot be seen from here."""
+        ...
+
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """End the task: politely, and after `grace` seconds by force. Returns when it has ended."""
         ...

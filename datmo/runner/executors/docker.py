@@ -194,6 +194,17 @@ class DockerExecutor:
             return False
         return bool(found["State"]["Running"])
 
+    async def process(self, handle: Handle) -> int | None:
+        """Return the number of the container's first process, where the engine's processes are in sight."""
+        container = await self._container(handle)
+        try:
+            with self._engine.asking(404):
+                found = await container.show()
+        except DockerError:
+            return None
+        process = int(found["State"]["Pid"])
+        return process if process and await to_thread.run_sync(_is_of, process, container.id) else None
+
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """Send SIGTERM (or what the image names), after `grace` seconds SIGKILL; return when it has ended.
 
@@ -286,6 +297,14 @@ def _make_ready(spec: RunSpec) -> None:
         home_folder(spec).mkdir(parents=True, exist_ok=True)
     else:
         spec.outbox.chmod(0o666)  # whoever the image's user is
+
+
+def _is_of(process: int, container: str) -> bool:
+    """Say whether a process is one of a container: on another machine the number is another process's, or none's."""
+    try:
+        return container in Path(f"/proc/{process}/cgroup").read_text()
+    except OSError:
+        return False
 
 
 def _has_foreign(spec: RunSpec) -> bool:

@@ -125,6 +125,10 @@ class ProcessExecutor:
         """Say whether the task's keeper still lives."""
         return await _in_thread(alive, _keeper(handle))
 
+    async def process(self, handle: Handle) -> int | None:
+        """Return the number of the command's process, or of its keeper where that alone is known."""
+        return int(handle.get("child", handle["pid"]))
+
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """End the task: SIGTERM to its process group, and SIGKILL after `grace` seconds.
 

@@ -55,6 +55,10 @@ class TrackExecutor:
         """Say whether the process still lives."""
         return await run_sync(alive, _process(handle))
 
+    async def process(self, handle: Handle) -> int | None:
+        """Return the process's number."""
+        return int(handle["pid"])
+
     async def stop(self, handle: Handle, *, grace: float) -> None:
         """Ask the process to end; it is never made to, for it may be more than the task.
 
