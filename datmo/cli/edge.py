@@ -84,6 +84,21 @@ def _signals() -> list[signal.Signals]:
     return [number for number in ending if signal.getsignal(number) is not signal.SIG_IGN]
 
 
+def command_of(arguments: Sequence[str]) -> str:
+    """Return the command that a command line calls, as people write it: `datmo snapshot create`."""
+    context = click.Context(root, info_name="datmo")
+    words = ["datmo"]
+    found: click.Command | None = root
+    for word in (each for each in arguments if not each.startswith("-")):
+        if not isinstance(found, click.Group):
+            break
+        below = found.get_command(context, word)
+        if below is not None:
+            words.append(word)
+            found = below
+    return " ".join(words)
+
+
 async def execute(arguments: Sequence[str]) -> int:
     """Run a command on the present event loop, show its errors, and return its exit code."""
     set_verbosity(None)
@@ -93,7 +108,7 @@ async def execute(arguments: Sequence[str]) -> int:
         with single_error():
             code = await root.main(list(arguments), "datmo", standalone_mode=False)
     except DatmoError as error:
-        return report(error)
+        return report(error, command_of(arguments))
     except click.ClickException as error:
         return report_usage(error)
     except ReaderGone:
@@ -101,7 +116,7 @@ async def execute(arguments: Sequence[str]) -> int:
     except BaseExceptionGroup as group:
         if not isinstance(group, Exception):
             raise
-        return report_group(group)
+        return report_group(group, command_of(arguments))
     except Exception as error:  # noqa: BLE001  # the last one who could show it
         return report_bug(error)
     return code if isinstance(code, int) else 0

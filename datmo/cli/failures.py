@@ -10,16 +10,34 @@ from collections.abc import Iterator
 import asyncclick as click
 
 from datmo.cli.terminal import hint, paint, say, verbose
-from datmo.errors import DatmoError
+from datmo.errors import BuildFailed, DatmoError, EnvironmentInvalid, InvalidArgument, LogError, ObjectError
 
 __all__ = ["INTERRUPTED", "report", "report_bug", "report_usage"]
 
 INTERRUPTED = 130
 
 
-def report(error: DatmoError) -> int:
-    """Show an error of ours and return its exit code."""
-    _show(error.message, error.hint)
+_NEXT: tuple[tuple[type[DatmoError], str], ...] = (
+    (EnvironmentInvalid, "`datmo environment ls` says which environment is in use, and why"),
+    (BuildFailed, "what was printed is above; mend the definition that `datmo environment ls` names"),
+    (ObjectError, "`datmo snapshot verify --all` names all that is missing or damaged"),
+    (LogError, "`datmo log verify` checks the whole log"),
+    (InvalidArgument, "`{command} --help` shows how it is used"),
+)
+"""What to do next where an error itself does not say it."""
+
+
+def report(error: DatmoError, command: str | None = None) -> int:
+    """Show an error of ours and return its exit code.
+
+    Parameters:
+        error: the error.
+        command: the command that it came from; where that still runs it is known.
+    """
+    context = click.get_current_context(silent=True)
+    command = context.command_path if context is not None else command or "datmo"
+    advice = error.hint or next((text for kind, text in _NEXT if isinstance(error, kind)), None)
+    _show(error.message, advice and (advice if error.hint else advice.format(command=command)))
     if verbose():
         _show_causes(error)
     return error.exit_code
@@ -77,12 +95,12 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def report_group(group: BaseExceptionGroup[BaseException]) -> int:
+def report_group(group: BaseExceptionGroup[BaseException], command: str | None = None) -> int:
     """Show several errors that came at once and return the exit code of the first of ours."""
     ours = [error for error in _leaves(group) if isinstance(error, DatmoError)]
     if len(ours) < len(list(_leaves(group))):
         return report_bug(group)
-    return next(report(error) for error in ours)
+    return next(report(error, command) for error in ours)
 
 
 def _show(message: str, advice: str | None) -> None:

@@ -14,6 +14,7 @@ from datmo.cli import overview
 from datmo.cli.base import Command
 from datmo.cli.edge import execute, root
 from datmo.cli.sections import SECTIONS
+from datmo.errors import DatmoError, EnvironmentInvalid, InvalidArgument, ObjectDamaged
 from tests.cli.conftest import Datmo
 
 pytestmark = pytest.mark.anyio
@@ -221,6 +222,27 @@ async def test_what_the_machine_refuses_is_no_bug(
     monkeypatch.setattr(root, "main", refused)
     assert await execute(["status"]) == 1
     assert capsys.readouterr().err == f"error: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (EnvironmentInvalid("no such thing"), "`datmo environment ls` says which environment is in use, and why"),
+        (ObjectDamaged("other bytes"), "`datmo snapshot verify --all` names all that is missing or damaged"),
+        (InvalidArgument("not so"), "`datmo snapshot ls --help` shows how it is used"),
+        (InvalidArgument("not so", hint="but so"), "but so"),
+        (DatmoError("nobody knows"), None),
+    ],
+)
+async def test_an_error_without_a_hint_of_its_own_gets_one_of_its_kind(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: DatmoError, hint: str | None
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(root, "main", refused)
+    assert await execute(["--quiet", "snapshot", "ls", "--limit", "2"]) == error.exit_code
+    assert capsys.readouterr().err.splitlines() == [f"error: {error}", *([f"hint: {hint}"] if hint else [])]
 
 
 async def test_a_bug_is_one_line_and_the_way_to_its_traceback(
