@@ -101,6 +101,7 @@ async def check(project: datmo.aio.Project) -> None:
     """Check that whatever is listed is whole, and that nothing was left behind."""
     assert (await project.log.verify()).ok
     assert (await project.log.replay()).different == ()
+    await project.gc()
     assert (await project.snapshots.verify()).ok
     folder = project.home / ".datmo" / "checkout"
     assert not (folder / "pending").exists()
