@@ -128,6 +128,10 @@ class CodeWriter:
         """Whether any file may be written otherwise than git keeps it."""
         return self._conversions is not None
 
+    def by_program(self, path: str) -> bool:
+        """Whether git runs a program over a file, which may keep less of it than there is."""
+        return self._conversions is not None and self._conversions.needs_program(path)
+
     def content(self, path: bytes, leaf: Leaf) -> bytes:
         """What is written for a file or a link."""
         data = self._code.repository.read(leaf.oid)[1]

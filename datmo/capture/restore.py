@@ -69,6 +69,8 @@ class Plan(NamedTuple):
     """Files that are written where nothing is, and that the code of today would ignore."""
     unusual: tuple[str, ...]
     """Files in the tree that would be replaced or removed, and whose permissions code does not keep."""
+    lossy: tuple[str, ...]
+    """Of those that would be replaced or removed, what git's filters (nbstripout) do not give back as it is."""
     notices: tuple[str, ...]
     states: Mapping[str, FileState | None]
     """What lies at each path that is touched, as of the plan."""
@@ -122,6 +124,7 @@ class _Planner:
             self._add_converted(tree, writes)
             in_the_way = self._obstacles(tree, writes, removals)
             looks = {path: tree.look(path) for path in {*writes, *modes, *removals}}
+            lossy = self._lossy(tree, {*writes, *removals})
         made = self._ignored(self._now, [path for path in writes if looks[path] is None])
         usual = {mode & ~_umask() for mode in (0o666, 0o777)}
         files = {path: found for path, found in looks.items() if found is not None and stat.S_ISREG(found.st_mode)}
@@ -133,6 +136,7 @@ class _Planner:
             tuple(in_the_way),
             tuple(sorted(made)),
             tuple(sorted(path for path, found in files.items() if found.st_mode & 0o777 not in usual)),
+            tuple(lossy),
             tuple(self._notices),
             {path: _state(found) for path, found in looks.items()},
         )
@@ -176,6 +180,17 @@ class _Planner:
         if path not in self._changes and place is not None and place.object == entry.object:
             return True
         return object_id(self._writer.content(os.fsencode(path), leaf)) == entry.object
+
+    def _lossy(self, tree: Tree, paths: Iterable[str]) -> list[str]:
+        found = []
+        for path in sorted(paths):
+            old = self._changes.get(path, (None, None))[0]
+            state = tree.look(path)
+            if old is None or state is None or not self._before.by_program(path) or state.st_size > _LARGEST_READ:
+                continue
+            if tree.read(path) != self._before.content(os.fsencode(path), old):
+                found.append(path)
+        return found
 
     def _add_converted(self, tree: Tree, writes: dict[str, Write]) -> None:
         """Add files that git keeps alike but the attributes of the target write otherwise."""

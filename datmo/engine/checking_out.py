@@ -46,7 +46,7 @@ class CheckingOut(Carrying):
             leaving, gone = [*leaving, *unfinished.leaving], [*gone, *unfinished.gone]
         commit = await self._commit(row, branch) if branch is not None else None
         look = await self._look(row, wanted, leaving, gone)
-        known = await self._known(look, wanted, row, current)
+        known = None if look.plan.lossy else await self._known(look, wanted, row, current)
         saved = None
         if known is None:
             if not save:

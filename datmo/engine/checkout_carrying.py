@@ -166,7 +166,7 @@ class Carrying:
                 files = Wanted(wanted.tree, places, leaving, gone)
                 made = make_plan(workspace.code, store, home, (code.code_id, row["code_id"]), files)
                 places |= store_places(store, home, made.in_the_way)
-                unusual = store_places(store, home, made.unusual)
+                unusual = store_places(store, home, {*made.unusual, *made.lossy})
                 # The states of the plan are those of what was captured only if it is the same still.
                 still = workspace.code.capture(store).code_id == code.code_id
                 return Look(code, capturing, places, unusual, made), still

@@ -32,7 +32,7 @@ class Look(NamedTuple):
     places: dict[str, FileEntry]
     """The files that lie where the snapshots involved have files."""
     unusual: dict[str, FileEntry]
-    """Files of the code whose permissions it does not keep."""
+    """Files of the code of which it does not keep all: permissions, or what a filter drops."""
     plan: Plan
 
 

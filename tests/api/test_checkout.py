@@ -311,6 +311,26 @@ async def test_line_endings_follow_the_attributes_of_the_snapshot(face: Face, pr
     assert listed(home) == after
 
 
+async def test_what_a_filter_drops_is_kept(face: Face, project: Any, home: Path, git: Git, said: Said) -> None:
+    git("config", "filter.strip.clean", "sed -e s/output:.*//")
+    git("config", "filter.strip.smudge", "cat")
+    (home / ".gitattributes").write_text("*.ipynb filter=strip\n")
+    (home / "work.ipynb").write_text("code\n")
+    first = await project.snapshots.create("first")
+    (home / "work.ipynb").write_text("more code\n")
+    second = await project.snapshots.create("second")
+    (home / "work.ipynb").write_text("more code\noutput: hours of work\n")
+    git("add", "work.ipynb")
+    with pytest.raises(Refused, match="in no snapshot"):
+        await project.snapshots.checkout(first.id, save=False)
+    done = await project.snapshots.checkout(first.id)
+    assert (home / "work.ipynb").read_text() == "code\n"
+    back = await project.snapshots.checkout("-")
+    assert (back.folder / "files" / "work.ipynb").read_text() == "more code\noutput: hours of work\n"
+    assert "work.ipynb: both the code and the files have it" in said.text
+    assert back.snapshot.id == done.saved.id != second.id
+
+
 async def test_a_broken_definition_does_not_keep_work_from_being_saved(
     face: Face, project: Any, home: Path, said: Said
 ) -> None:
