@@ -92,7 +92,7 @@ WHAT = {
     "task.started": "it runs; the handle finds it again",
     "task.output": "a part of its output is recorded; the payload has the bytes",
     "task.output_limited": "no more output is recorded, while it runs on",
-    "task.metrics": "a part of its metrics is recorded; the payload has the lines",
+    "task.metrics": "a part of its metrics is recorded; the payload has the points, in the form of `datmo.core.points`",
     "task.config_reported": "it said something of its configuration",
     "task.result_reported": "it reported results",
     "task.artifact_stored": "it handed over a file, which is in the store",

@@ -79,7 +79,8 @@ class View:
             row.since = time.monotonic()
         elif event.type == "task.metrics":
             row = self._running.get(event.entity_id, _Row())
-            row.metrics |= {name: each["last"] for name, each in data.get("series", {}).items()}
+            series = data.get("series", {}).items()
+            row.metrics |= {name: each["last"] for name, each in series if not name.startswith("system.")}
         elif event.type in ENDED:
             for rows in (self._running, self._waiting):
                 rows.pop(event.entity_id, None)

@@ -28,9 +28,10 @@ METRICS = Projection(
 
 
 def of_task(connection: sqlite3.Connection, task_id: str) -> dict[str, outbox.Summary]:
-    """Return what is known of each of a task's metrics, by their names."""
+    """Return what is known of each of a task's metrics by its name: first its own, then what was measured of it."""
     row = METRICS.load(connection, task_id)
-    return {} if row is None else row["series"]
+    series: dict[str, outbox.Summary] = {} if row is None else row["series"]
+    return dict(sorted(series.items(), key=lambda each: each[0].startswith("system.")))
 
 
 def artifacts(connection: sqlite3.Connection, task_id: str) -> list[outbox.Artifact]:

@@ -100,6 +100,7 @@ def _fields() -> dict[str, Field]:
     return {
         "config": Field("values", "config"),
         "results": Field("values", "results"),
+        "metrics": Field("values", "(SELECT series FROM task_metrics WHERE task_metrics.id = task.id)"),
         **{name: Field("text", name) for name in ("name", "command", "status", "executor", "runs_on", "reason")},
         "exit_code": Field("number", "exit_code"),
         "duration": Field("number", "((ended_at - started_at) / 1000000.0)"),

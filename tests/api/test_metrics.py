@@ -50,6 +50,18 @@ async def test_a_series_comes_back_as_arrays(face: Face, project: Any, home: Pat
     assert math.isnan(summaries["loss"]["last"])
 
 
+async def test_tasks_are_found_and_sorted_by_their_metrics(face: Face, project: Any) -> None:
+    ids = []
+    for loss in (0.5, 0.25, 0.75):
+        line = f'{{"log": {{"loss": {loss}, "val/acc": 1}}}}'
+        ids.append((await project.tasks.run(["sh", "-c", f"echo '{line}' >> $DATMO_OUTBOX"])).id)
+    await project.tasks.run("true")
+    low = await project.tasks.ls(where="metrics.loss.last <= 0.5", sort="metrics.loss.min asc")
+    assert [task.id for task in low] == [ids[1], ids[0]]
+    assert len(await project.tasks.ls(where='metrics."val/acc".count == 1')) == 3
+    assert [task.id for task in await project.tasks.ls(sort="metrics.loss.last", limit=1)] == [ids[2]]
+
+
 async def test_what_is_not_there_is_said(face: Face, project: Any, home: Path) -> None:
     (home / "train.py").write_text(TRAINING)
     quiet = await project.tasks.run("true")
