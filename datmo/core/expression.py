@@ -24,10 +24,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from datmo.core.event import microseconds
 from datmo.errors import InvalidArgument, InvalidArgumentType
@@ -54,7 +52,6 @@ TEXT, TIME, NUMBER, VALUES = "text", "time", "number", "values"
 
 Literal = str | int | float | bool | None
 _INT64 = range(-(1 << 63), 1 << 63)
-_BLANK = re.compile(r"\s*")
 _STRING = r'"(?:[^"\\]|\\.)*"|' + r"'(?:[^'\\]|\\.)*'"
 _KEY = re.compile(rf"[^\W\d][\w-]*(?:\s*\.\s*(?:[\w-]+|{_STRING}))*", re.DOTALL)
 _PART = re.compile(rf"[\w-]+|{_STRING}", re.DOTALL)
@@ -66,8 +63,7 @@ _KEYWORDS = {"and", "or", "not", "contains", *_WORDS}
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What is compared: a field, and the path into it where it holds values."""
 
     field: str
@@ -75,8 +71,7 @@ class Key:
     path: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """A key and a value; `~` stands for `contains`. Of a time the value is in microseconds."""
 
     key: Key
@@ -84,22 +79,19 @@ class Comparison:
     value: Literal
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     """The contrary."""
 
     part: Node
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(NamedTuple):
     """All of them hold."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(NamedTuple):
     """One of them holds, or more."""
 
     parts: tuple[Node, ...]
@@ -108,8 +100,7 @@ class AnyOf:
 Node = Comparison | Not | AllOf | AnyOf
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """How a list is sorted: by a key, the largest first unless it is ascending."""
 
     key: Key
@@ -142,7 +133,7 @@ def parse_order(text: str, fields: Mapping[str, str]) -> Order:
     """
     reader = _Reader(text, fields)
     key = reader.key()
-    word = reader.take(re.compile("asc|desc"))
+    word = reader.word("asc", "desc")
     reader.end("'asc' or 'desc'")
     return Order(key, word == "asc")
 
@@ -168,7 +159,7 @@ class _Reader:
 
     def either(self) -> Node:
         parts = [self._both()]
-        while self._word("or"):
+        while self.word("or"):
             parts.append(self._both())
         return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
@@ -193,6 +184,8 @@ class _Reader:
         name, *path = [_unquoted(part) for part in _PART.findall(text)]
         kind = self._fields.get(name)
         if kind is None:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, self._fields, 1)
             known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(self._fields)}"
             raise self._wrong(f"there is no field {name!r}; {known}", start)
@@ -207,7 +200,7 @@ class _Reader:
 
     def _both(self) -> Node:
         parts = [self._one()]
-        while self._word("and"):
+        while self.word("and"):
             parts.append(self._one())
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
@@ -216,11 +209,11 @@ class _Reader:
         if self._depth > DEEPEST:
             raise self._wrong(f"this is nested more than {DEEPEST} deep")
         node: Node
-        if self._word("not"):
+        if self.word("not"):
             node = Not(self._one())
-        elif self.take(re.compile(r"\(")):
+        elif self._mark("("):
             node = self.either()
-            if not self.take(re.compile(r"\)")):
+            if not self._mark(")"):
                 raise self._wrong("a closing parenthesis is missing here")
         else:
             node = self._comparison()
@@ -259,10 +252,8 @@ class _Reader:
             return True, _unquoted(text)
         if (text := self.take(_NUMBER)) is not None:
             return True, _number(text)
-        for word, value in _WORDS.items():
-            if self._word(word):
-                return True, value
-        return False, None
+        word = self.word(*_WORDS)
+        return word is not None, _WORDS.get(word or "null")
 
     def _checked(self, key: Key, sign: str, value: Literal, where: int) -> Comparison:
         """Refuse what could never hold, where that is plain from the expression itself."""
@@ -288,18 +279,36 @@ class _Reader:
             problem = f'{key.field} is a time: compare it with one, such as "2026-01-31T12:00"'
             raise self._wrong(problem, where) from None
 
-    def _word(self, word: str) -> bool:
-        return self.take(re.compile(rf"{word}(?![\w.-])")) is not None
+    def word(self, *words: str) -> str | None:
+        """Return the one of some words that is next, and go on behind it."""
+        for word in words:
+            end = self._at + len(word)
+            if self._text.startswith(word, self._at) and not _goes_on(self._text[end : end + 1]):
+                self._at = end
+                self._skip()
+                return word
+        return None
+
+    def _mark(self, mark: str) -> bool:
+        if not self._text.startswith(mark, self._at):
+            return False
+        self._at += 1
+        self._skip()
+        return True
 
     def _skip(self) -> None:
-        blank = _BLANK.match(self._text, self._at)
-        self._at = blank.end() if blank else self._at
+        while self._text[self._at : self._at + 1].isspace():
+            self._at += 1
 
     def _wrong(self, problem: str, at: int | None = None) -> InvalidArgument:
         place = self._at if at is None else at
         before, behind = self._text[max(0, place - 40) : place], self._text[place : place + 40]
         marked = " ".join(f"{before}^{behind}".split())
         return InvalidArgument(f"the expression is wrong at column {place + 1}: {problem}", hint=f"at ^ in: {marked}")
+
+
+def _goes_on(mark: str) -> bool:
+    return mark.isalnum() or mark in ("_", "-", ".")
 
 
 def _unquoted(text: str) -> str:

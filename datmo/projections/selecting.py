@@ -19,6 +19,9 @@ from datmo.eventlog.codec import decode, encode
 
 __all__ = ["COMMON", "Field", "Order", "Selected", "condition", "order"]
 
+_LEAST_TAGGED = 1 << 62
+"""Below this every integer is written as it is."""
+
 _ULPS = 8
 """How many numbers away from its own SQLite may read one."""
 
@@ -128,20 +131,34 @@ def _of_value(sql: str, path: str, sign: str, value: Any) -> Selected:
         return Selected(
             f"coalesce(json_type({sql}, ?) = ?, 0)", (path, "null" if value is None else f"{value}".lower())
         )
+    found = f"json_extract({sql}, ?)"
     if isinstance(value, str):
-        found = f"json_extract({sql}, ?)"
         test = f"instr(lower({found}), ?) > 0" if sign == "~" else f"{found} {sign} ?"
         compared = lowered(value) if sign == "~" else value
-        return Selected(f"(CASE json_type({sql}, ?) WHEN 'text' THEN {test} ELSE 0 END)", (path, path, compared))
+        return Selected(f"(CASE WHEN {test} THEN json_type({sql}, ?) = 'text' ELSE 0 END)", (path, compared, path))
     real = _of_real(sql, path, sign, value)
+    unfit = _unfit(sign, value)
+    # Most rows do not fit, and can be told so without asking for the type.
     return Selected(
-        f"""(CASE json_type({sql}, ?)
-            WHEN 'integer' THEN json_extract({sql}, ?) {sign} ?
+        f"""(CASE WHEN {found} {unfit.sql} THEN 0 ELSE CASE json_type({sql}, ?)
+            WHEN 'integer' THEN {found} {sign} ?
             WHEN 'real' THEN {real.sql}
-            WHEN 'object' THEN coalesce(datmo_number(json_extract({sql}, ?)) {sign} ?, 0)
-            ELSE 0 END)""",
-        (path, path, value, *real.values, path, value),
+            WHEN 'object' THEN coalesce(datmo_number({found}) {sign} ?, 0)
+            ELSE 0 END END)""",
+        (path, *unfit.values, path, path, value, *real.values, path, value),
     )
+
+
+def _unfit(sign: str, value: float) -> Selected:
+    """Return what numbers that do not fit have in common, and nothing else has but what never fits."""
+    low, high = _about(float(value))
+    if sign == "==" and abs(value) < _LEAST_TAGGED:
+        return Selected("NOT BETWEEN ? AND ?", (low, high))
+    if sign[0] == ">":
+        return Selected("BETWEEN -9e999 AND ?", (low,))
+    if sign[0] == "<":
+        return Selected("BETWEEN ? AND 9e999", (high,))
+    return Selected("IS NULL")
 
 
 def _of_real(sql: str, path: str, sign: str, value: float) -> Selected:
