@@ -78,7 +78,9 @@ def claimed(code: Code, path: str) -> Leaf | None:
     return None
 
 
-def ignored_by(now: Code, code: Code, changes: Changes, paths: Iterable[str], scratch: Path) -> set[str]:
+def ignored_by(
+    now: Code, code: Code, changes: Changes, paths: Iterable[str], *, store: ObjectStore, scratch: Path
+) -> set[str]:
     """Which paths another code's rules would ignore: they are not captured then, and so not part of it.
 
     Parameters:
@@ -86,21 +88,32 @@ def ignored_by(now: Code, code: Code, changes: Changes, paths: Iterable[str], sc
         code: the code whose `.gitignore` and `.datmoignore` files count.
         changes: what differs between the two.
         paths: paths in the tree that today's rules do not ignore.
+        store: where those of these files are that git would change.
         scratch: an empty folder for our use.
     """
     # The same rules would say the same.
     if not any(os.path.basename(path) in _RULES for path in changes):
         return set()
-    read = code.repository.read_tree
-    found: dict[str, dict[str, bytes]] = {name: {} for name in _RULES}
-    for path, leaf in walk(read, code.tree):
-        name = os.path.basename(os.fsdecode(path))
-        if name in found and leaf.mode != SUBMODULE:
-            found[name][os.fsdecode(path)] = code.repository.read(leaf.oid)[1]
     asked = list(paths)
-    ours = match_rules(found[NAME], asked, scratch / "datmoignore")
-    theirs = match_rules(found[".gitignore"], asked, scratch / "gitignore")
+    if not asked:
+        return set()
+    rules = _rules_in(code, store)
+    ours = match_rules(rules[NAME], asked, scratch / "datmoignore")
+    theirs = match_rules(rules[".gitignore"], asked, scratch / "gitignore")
     return ours | {path for path in theirs if not _is_tracked(now, path)}
+
+
+def _rules_in(code: Code, store: ObjectStore) -> dict[str, dict[str, bytes]]:
+    """The files of both kinds of rules in a code, by their paths."""
+    found: dict[str, dict[str, bytes]] = {name: {} for name in _RULES}
+    for raw, leaf in walk(code.repository.read_tree, code.tree):
+        path = os.fsdecode(raw)
+        if (name := os.path.basename(path)) in found and leaf.mode not in {LINK, SUBMODULE}:
+            found[name][path] = code.repository.read(leaf.oid)[1]
+    for entry in code.large:
+        if (name := os.path.basename(entry.path)) in found:
+            found[name][entry.path] = store.read(entry.object)
+    return found
 
 
 def _is_tracked(code: Code, path: str) -> bool:

@@ -144,7 +144,7 @@ class _Planner:
     def _ignored(self, code: Code, paths: Iterable[str]) -> set[str]:
         scratch = self._scratch / f"ignored by {code.code_id}"
         scratch.mkdir(exist_ok=True)
-        return ignored_by(self._now, code, self._changes, paths, scratch)
+        return ignored_by(self._now, code, self._changes, paths, store=self._store, scratch=scratch)
 
     def _add_files(self, writes: dict[str, Write], modes: dict[str, int]) -> list[FileEntry]:
         """Add the collection's files, of which the code may claim some; returns those that lost."""

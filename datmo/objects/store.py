@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -21,7 +22,7 @@ from datmo.objects.hold import Hold
 from datmo.objects.index import Index, Place
 from datmo.objects.layout import Layout
 from datmo.objects.pack import WHOLE
-from datmo.objects.source import FileState, SourceFile, StoredFile, look_at, not_stored, opened
+from datmo.objects.source import FileState, SourceFile, StoredFile, look_at, not_stored, opened, settled
 from datmo.objects.verify import verify_all, verify_place
 
 __all__ = ["ObjectStore", "SourceFile", "StoredFile"]
@@ -81,16 +82,27 @@ class ObjectStore:
         """
         stats = [look_at(file) for file in files]
         known = self._index.recall([FileState.of(now) for now in stats])
-        found = []
-        for file, now, digest in zip(files, stats, known, strict=True):
-            try:
-                if digest is None:
-                    with opened(file) as handle:
-                        digest = hash_file(handle)  # noqa: PLW2901
-            except OSError as error:
-                raise not_stored(file.path, error) from error
+        found: list[StoredFile] = []
+        seen: list[tuple[FileState, bytes]] = []
+        for file, now, recalled in zip(files, stats, known, strict=True):
+            digest = recalled or self._hash(file, seen)
             found.append(StoredFile(digest.hex(), now.st_size, stat.S_IMODE(now.st_mode)))
+        stored = self._index.present([digest for _, digest in seen]) if seen else set()
+        if stored:  # so that it need not be read again
+            self._index.record([], [], [(state, digest) for state, digest in seen if digest in stored])
         return found
+
+    def _hash(self, file: SourceFile, seen: list[tuple[FileState, bytes]]) -> bytes:
+        """Hash a file, and note the state that it was seen in, where a change since would show."""
+        try:
+            with opened(file) as handle:
+                began, state = time.time_ns(), FileState.of(os.fstat(handle))
+                digest = hash_file(handle)
+                if FileState.of(os.fstat(handle)) == state and settled(state, began):
+                    seen.append((state, digest))
+        except OSError as error:
+            raise not_stored(file.path, error) from error
+        return digest
 
     def read(self, object_id: str) -> bytes:
         """An object's bytes, checked.

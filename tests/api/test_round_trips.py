@@ -84,8 +84,14 @@ def modes_as_code(tree: dict[str, tuple[int, bytes]]) -> dict[str, tuple[int, by
 
 
 @pytest.mark.timeout(60 + 10 * ROUND_TRIPS)
-@pytest.mark.parametrize("in_git", [True, False], ids=["git", "no git"])
-def test_checkout_and_the_way_back_are_exact(in_git: bool) -> None:
+@pytest.mark.parametrize(
+    ("in_git", "size_limit"),
+    [(True, "50M"), (False, "50M"), (True, "12")],
+    ids=["git", "no git", "most files too large for git"],
+)
+def test_checkout_and_the_way_back_are_exact(in_git: bool, size_limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATMO_CODE_SIZE_LIMIT", size_limit)
+
     @settings(
         max_examples=ROUND_TRIPS,
         deadline=None,

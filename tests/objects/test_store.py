@@ -341,3 +341,25 @@ def test_sweep_removes_what_a_dead_writer_left_and_nothing_else(store: ObjectSto
             os.utime(path, (0, 0))
         assert store.sweep() == len(b"half a pack")
     assert store.read(blake3(b"being written").hexdigest()) == b"being written"
+
+
+def test_a_file_is_identified_without_being_stored(store: ObjectStore, tmp_path: Path) -> None:
+    path, other = tmp_path / "kept", tmp_path / "never kept"
+    path.write_bytes(LARGE)
+    other.write_bytes(b"other")
+    kept = put_file(store, path)
+    path.write_bytes(LARGE)  # the same bytes, as another state of the file
+    for file in (path, other):
+        age(file)
+    before = files_below(tmp_path / ".datmo" / "objects" / "large")
+    assert store.identify([SourceFile(path), SourceFile(other)]) == [
+        kept,
+        StoredFile(blake3(b"other").hexdigest(), 5, stat.S_IMODE(other.stat().st_mode)),
+    ]
+    assert files_below(tmp_path / ".datmo" / "objects" / "large") == before
+    assert store.has([blake3(b"other").hexdigest()]) == set()
+    with files_opened() as opened:
+        assert store.identify([SourceFile(path)]) == [kept]
+    assert str(path) not in opened, "what is in the store is not read again"
+    with pytest.raises(FilesError):
+        store.identify([SourceFile(tmp_path / "missing")])
