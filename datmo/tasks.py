@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from datmo.engine import project as engine
     from datmo.engine import tasks as engine_tasks
     from datmo.engine.tasks import TaskUpdate
+    from datmo.runner.executors import base as engine_screen
 
-__all__ = ["RunningTasks", "Tasks"]
+__all__ = ["RunningTasks", "Screen", "Tasks"]
 
 
 class RunningTasks:
@@ -44,6 +45,30 @@ class RunningTasks:
     def events(self, *, output: bool = True) -> Iterator[TaskUpdate]:
         """Yield what happens to the tasks, with what they print, as it happens, until the last one has ended."""
         return portal.each(self._running.events(output=output))
+
+
+class Screen:
+    """The live screen of a task, as `Tasks.attach` gives it.
+
+    Attributes:
+        interactive: whether it is a terminal, on which something can be typed.
+    """
+
+    def __init__(self, screen: engine_screen.Screen) -> None:
+        self._screen = screen
+        self.interactive: bool = screen.interactive
+
+    def read(self) -> tuple[int, bytes] | None:
+        """Return a stream (1 standard output, also of a terminal, 2 standard error) and some bytes; None at the end."""
+        return portal.call(self._screen.read)
+
+    def write(self, data: bytes) -> None:
+        """Type something."""
+        portal.call(self._screen.write, data)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Say how large the terminal is."""
+        portal.call(self._screen.resize, rows, columns)
 
 
 class Tasks:
@@ -223,6 +248,12 @@ class Tasks:
         return EntityList(
             Task(ended, self._home) for ended in portal.call(self._tasks.recover, stay=stay, give_up=give_up)
         )
+
+    @contextmanager
+    def attach(self, task: str) -> Iterator[Screen]:
+        """Show the live screen of a task, as a context manager, whichever process runs it; waits for its start."""
+        with portal.entered(self._tasks.attach(task)) as screen:
+            yield Screen(screen)
 
     def follow(
         self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True

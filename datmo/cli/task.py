@@ -28,6 +28,7 @@ from datmo.cli.task_options import run_options, taken_options
 from datmo.cli.task_output import OUR_FAILURE, exit_code, say_end, shown
 from datmo.cli.task_plot import plot
 from datmo.cli.task_sweep import SweepOptions, specs_of, sweep_options
+from datmo.cli.task_terminal import TERMINAL
 from datmo.cli.terminal import colourful, hint, put, say, width
 from datmo.cli.words import Shortened, ago, clean, duration, values
 
@@ -76,6 +77,7 @@ class RunCommand(Command):
         'datmo task run --gpu -p 8888:8888 "python serve.py"',
         'datmo task run --data ~/iris --mem-limit 2g --env API_KEY --timeout 1h "python train.py"',
         'datmo task run -j 4 "python train.py --lr {lr} --seed {seed}" --grid lr=0.1,0.01 --grid seed=0..3',
+        "datmo task run --interactive python",
         'datmo task run "python train.py" --from points.csv --retries 2 --fail-fast --rank results.accuracy',
     ],
 )
@@ -107,12 +109,14 @@ async def run(
     from datmo.engine.edge import single_error
     from datmo.errors import DatmoError
 
-    given = _commands(ctx, commands)
+    given = _commands(ctx, commands, needed=not options["interactive"])
     try:
         with single_error():
             options["options"] = taken_options(options)
             sweep = SweepOptions.taken(options)
             exclusive(session=options["session"], session_id=options["session_id"])
+            if options["options"].interactive:
+                return await _run_interactive(given, options)
             if len(given) > 1 or sweep.many or form == "json":
                 return await _run_many(given, sweep, form, options)
             return await _run_one(given[0], options)
@@ -137,6 +141,16 @@ async def _run_many(
     return await run_many(specs, sweep, form, options)
 
 
+async def _run_interactive(commands: Sequence[str | list[str]], options: dict[str, Any]) -> int:
+    from datmo.cli.task_terminal import run_interactive
+    from datmo.core.sweep import TaskSpec
+
+    if len(commands) > 1:
+        message = "--interactive goes with one command: there is one terminal"
+        raise click.UsageError(message, click.get_current_context())
+    return await run_interactive(TaskSpec(commands[0] if commands else "", name=options.pop("name")), options)
+
+
 async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
     async with opened() as project:
         await named_session(project, options)
@@ -145,11 +159,11 @@ async def _run_one(command: str | list[str], options: dict[str, Any]) -> int:
     return exit_code(ended)
 
 
-def _commands(ctx: click.Context, commands: tuple[str, ...]) -> list[str | list[str]]:
+def _commands(ctx: click.Context, commands: tuple[str, ...], *, needed: bool) -> list[str | list[str]]:
     """Return the commands: each argument is a whole one, and what stands behind `--` is one more."""
     words: list[str] = ctx.meta["words"]
     given: list[str | list[str]] = [*commands, *([words] if words else [])]
-    if not given:
+    if not given and needed:
         raise click.UsageError('give a command to run, such as "python train.py"', ctx)
     if len(commands) > 1 and all(len(each.split()) < 2 and "/" not in each for each in commands):
         raise click.UsageError(
@@ -251,5 +265,5 @@ def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
     return table(columns, rows, width=width(), colour=colourful())
 
 
-for _command in (*COMMANDS, *AGAIN, metrics, plot):
+for _command in (*COMMANDS, *AGAIN, *TERMINAL, metrics, plot):
     task.add_command(_command)

@@ -35,6 +35,7 @@ _OPTIONS = (
     click.option("--network", metavar="NETWORK", help="none, host, or a network of the engine; in a container."),
     click.option("--user", type=click.Choice(["me", "image", "root"]), help="Who it is in a container.  [default: me]"),
     click.option("--workdir", metavar="DIR", help="Where in the code it starts; absolute: where the code is."),
+    click.option("--interactive", is_flag=True, help="Give it this terminal, in a container; without CMD a shell."),
     click.option("--timeout", metavar="TIME", help="Stop it after 90s, 10m, 2h; then it has failed."),
     click.option("--no-system-metrics", is_flag=True, help="Do not sample what it uses: processors, memory, GPUs."),
 )
@@ -66,6 +67,7 @@ def taken_options(values: dict[str, Any]) -> TaskOptions:
         workdir=values.pop("workdir"),
         timeout=values.pop("timeout"),
         system_metrics=not values.pop("no_system_metrics"),
+        interactive=values.pop("interactive"),
     )
 
 

@@ -54,6 +54,8 @@ class TaskOptions:
         user: who it is: `me` (whoever runs it), `image` (whom the image names) or `root`; containers only.
         workdir: where it starts: a folder of the code. In a container an absolute path, too: there the code is then,
             instead of at `/home`.
+        interactive: it has a terminal, on which `attach` types; without a command, the environment's shell; containers
+            only.
         timeout: how long it may run: seconds, or text such as `90s`, `10m` or `2h`. Then it is stopped, and FAILED.
         system_metrics: sample what it uses of processors, memory and GPUs, as its metrics `system.*`.
 
@@ -71,6 +73,7 @@ class TaskOptions:
     workdir: str | None = None
     timeout: float | str | None = None
     system_metrics: bool = True
+    interactive: bool = False
 
 
 class Limits(NamedTuple):
@@ -86,6 +89,7 @@ class Limits(NamedTuple):
         workdir: the folder in the code where it starts; empty for the code itself.
         timeout: seconds, or None.
         system_metrics: as given.
+        interactive: whether it has a terminal.
     """
 
     data: dict[str, str]
@@ -99,6 +103,7 @@ class Limits(NamedTuple):
     workdir: str
     timeout: float | None
     system_metrics: bool = True
+    interactive: bool = False
 
     @classmethod
     def of(cls, options: TaskOptions | None) -> Limits:
@@ -123,6 +128,7 @@ class Limits(NamedTuple):
             workdir=workdir,
             timeout=None if given.timeout is None else _seconds(given.timeout),
             system_metrics=_truth("system_metrics", given.system_metrics),
+            interactive=bool(given.interactive),
         )
 
     @classmethod
@@ -140,6 +146,7 @@ class Limits(NamedTuple):
             code_at=options.get("code_at", CODE_AT),
             workdir=options.get("workdir", ""),
             system_metrics=options.get("system_metrics", True),
+            interactive=options.get("interactive", False),
         )
 
     def recorded(self) -> dict[str, Any]:
@@ -156,6 +163,7 @@ class Limits(NamedTuple):
             "workdir": self.workdir or None,
             "timeout": self.timeout,
             "system_metrics": None if self.system_metrics else False,
+            "interactive": self.interactive or None,
         }
         return {name: value for name, value in given.items() if value is not None}
 

@@ -16,6 +16,9 @@ from datmo.runner.executors.base import PortMapping
 __all__ = ["Order", "split_command"]
 
 
+_SHELL = ("sh", "-c", "exec $(command -v bash || command -v sh)")
+
+
 class Order(NamedTuple):
     """A task that somebody asks for; see `datmo.engine.tasks.Tasks.run`."""
 
@@ -50,12 +53,12 @@ class Order(NamedTuple):
             InvalidArgument: one cannot.
         """
         given = dict(parameters or {})
-        argv = fill(split_command(command), given)
+        argv = list(_SHELL) if limits.interactive and not command else fill(split_command(command), given)
         if isinstance(ports, str):
             raise InvalidArgumentType(f"ports is a list of port mappings, not the text {ports!r}")
         if gpu and limits.gpus is not None:
             raise InvalidArgument("gpu and gpus exclude one another", hint="gpus is strict; gpu takes what there is")
-        text = command if isinstance(command, str) and not given else shlex.join(argv)
+        text = command if isinstance(command, str) and command and not given else shlex.join(argv)
         return cls(
             # The words themselves are kept byte for byte; this is what people read.
             command=text.encode("utf-8", "backslashreplace").decode(),

@@ -188,6 +188,7 @@ class Recovering:
             code_at=options.get("code_at", CODE_AT),
             image=options.get("image"),
             own=row["executor"] == "track",
+            interactive=options.get("interactive", False),
             output_limit=self._workspace.settings["output.limit"],
         )
         return Supervisor(

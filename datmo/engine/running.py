@@ -277,6 +277,7 @@ class Running:
             user=limits.user,
             code_at=limits.code_at,
             workdir=limits.workdir,
+            interactive=limits.interactive,
             output_limit=self._workspace.settings["output.limit"],
             library=self._workspace.folder / LIBRARY,
             python_path=ready.python_path,

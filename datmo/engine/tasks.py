@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
     from datmo.core.points import Series, Summary
+    from datmo.runner.executors.base import Screen
 
 __all__ = ["RunningTasks", "TaskUpdate", "Tasks", "TasksPage"]
 
@@ -178,6 +180,34 @@ class Tasks(Launching):
             finished = await self._recovering.adopt(stay=stay, give_up=give_up)
         rows = [await self._row(task_id) for task_id in finished]
         return await tasks_of(self._workspace, rows)
+
+    @asynccontextmanager
+    async def attach(self, task: str) -> AsyncIterator[Screen]:
+        """Show the live screen of a task, as an async context manager, whichever process runs it; waits for its start.
+
+        It has what the task has printed so far, and what it prints, at once: progress bars without a line's end, too.
+        Nothing of it is recorded. Leaving the block leaves the task running.
+
+        ```python
+        async with project.tasks.attach("7k2m") as screen:
+            while (part := await screen.read()) is not None:
+                stream, data = part
+        ```
+
+        Parameters:
+            task: its id or a unique prefix. Where it was run with `interactive`, `screen.write` types on its terminal.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+            Refused: it has ended.
+        """
+        from datmo.engine.screens import Screens
+
+        task_id = (await self._workspace.task(task))["id"]
+        screens = Screens(self._workspace, self._executors, self._recovering)
+        with single_error():
+            async with screens.attached(task_id) as screen:
+                yield screen
 
     async def follow(
         self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True

@@ -190,7 +190,7 @@ class Supervisor:
             self._exact = self._exact and event.data.get("exact", True)
             frames = await self.log.payload(event.position)
             if frames is not None:
-                self._results.feed(frames)
+                self._look_for_results(frames)
 
     async def _to_the_end(self) -> None:
         # Shielded in a child task, because Ctrl-C breaks a shield in the main one.
@@ -290,11 +290,15 @@ class Supervisor:
             if self._recorded >= limit:
                 await self.log.append(rules.limit_output(task_id, limit))
         self._cursor, self._mark = chunk.cursor, chunk.mark
-        self._results.feed(chunk.frames)
+        self._look_for_results(chunk.frames)
         if self.live is not None:
             for stream, data in split_frames(chunk.frames):
                 with suppress(anyio.BrokenResourceError):  # nobody looks any more, and the task goes on or is stopped
                     await self._show.send((stream, data))
+
+    def _look_for_results(self, frames: bytes) -> None:
+        if not self.spec.interactive:  # on a terminal it is the user who writes
+            self._results.feed(frames)
 
     async def _hear_requests(self) -> None:
         stream = f"task/{self.spec.task_id}"

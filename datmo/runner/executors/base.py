@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from datmo.core.placement import CODE_AT
 from datmo.errors import StartFailed
 
-__all__ = ["Chunk", "Ended", "Executor", "Handle", "PortMapping", "RunSpec"]
+__all__ = ["Chunk", "Ended", "Executor", "Handle", "PortMapping", "RunSpec", "Screen", "Screening"]
 
 Handle = Mapping[str, Any]
 """JSON that finds a running task again: a container id, or a keeper's pid, its start time and the boot id."""
@@ -53,6 +54,7 @@ class RunSpec:
         code_at: where the code is mounted, for images that need their own `/home`; containers only.
         workdir: the folder in the code where the command starts; empty for the code itself.
         own: whether it is a part of a process that is not ours to start, and names its files wherever they are.
+        interactive: it has a terminal; containers only.
         output_limit: bytes of output that are recorded; what comes after is drained and dropped.
         library: the folder that goes last on the task's PYTHONPATH (`datmo.runner.library`), or None.
         python_path: what the image says that PYTHONPATH is; containers only.
@@ -76,6 +78,7 @@ class RunSpec:
     user: str = "me"
     code_at: str = CODE_AT
     workdir: str = ""
+    interactive: bool = False
     output_limit: int = 1 << 30
     library: Path | None = None
     python_path: str = ""
@@ -117,6 +120,29 @@ class Chunk(NamedTuple):
     mark: bytes = b""
 
 
+class Screen(Protocol):
+    """What a task prints, as it prints it, and on a terminal what is typed."""
+
+    interactive: bool
+    """Whether it is a terminal, on which something can be typed."""
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """Return a stream (1 standard output, also of a terminal, 2 standard error) and some bytes; None at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Type something.
+
+        Raises:
+            Refused: the task has no terminal.
+        """
+        ...
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Say how large the terminal is."""
+        ...
+
+
 class Ended(NamedTuple):
     """How a task ended.
 
@@ -130,6 +156,15 @@ class Ended(NamedTuple):
     ended_us: int | None = None
     dropped: int = 0
     started_us: int | None = None
+
+
+@runtime_checkable
+class Screening(Protocol):
+    """An executor that has more to show than what it records: what has no line's end yet, terminals."""
+
+    def screen(self, handle: Handle) -> AbstractAsyncContextManager[Screen]:
+        """Show what a task prints, from its start on, and let something be typed where it has a terminal."""
+        ...
 
 
 class Executor(Protocol):

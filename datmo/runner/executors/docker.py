@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Self
 from anyio import to_thread
 
 from datmo.errors import EngineUnreachable, RunnerError
-from datmo.runner.executors.base import Chunk, Ended, Handle, RunSpec
+from datmo.runner.executors.base import Chunk, Ended, Handle, RunSpec, Screen
 from datmo.runner.executors.docker_client import DockerContainer, DockerError, Engine, Outages, Patience, sheltered
 from datmo.runner.executors.docker_config import (
     TASK_LABEL,
+    TERMINAL_LABEL,
     chown_config,
     container_config,
     container_name,
@@ -26,7 +27,8 @@ from datmo.runner.executors.docker_config import (
     task_folders,
 )
 from datmo.runner.executors.docker_images import Built, ImageInfo, Images
-from datmo.runner.executors.docker_output import read_output
+from datmo.runner.executors.docker_output import read_output, read_terminal
+from datmo.runner.executors.docker_screen import container_screen
 
 __all__ = ["Built", "DockerExecutor", "ImageInfo", "Images", "TaskContainer"]
 
@@ -90,7 +92,7 @@ class DockerExecutor:
         config = container_config(spec)
         await to_thread.run_sync(_make_ready, spec)
         container = await self._run(config, spec, container_name(spec.task_id))
-        return {"container": container, "engine": self.url}
+        return {"container": container, "engine": self.url} | ({"terminal": True} if spec.interactive else {})
 
     async def _run(self, config: dict[str, Any], spec: RunSpec, name: str) -> str:
         """Create and start a container, and return its id."""
@@ -125,7 +127,12 @@ class DockerExecutor:
         with self._engine.asking():
             found = await docker.containers.list(all=True, filters={"label": [label]})
         return [
-            TaskContainer({"container": each.id, "engine": self.url}, each["Labels"].get(TASK_LABEL, ""), each["State"])
+            TaskContainer(
+                {"container": each.id, "engine": self.url}
+                | ({"terminal": True} if TERMINAL_LABEL in each["Labels"] else {}),
+                each["Labels"].get(TASK_LABEL, ""),
+                each["State"],
+            )
             for each in found
         ]
 
@@ -139,9 +146,15 @@ class DockerExecutor:
         """
         container = self._id(handle)
         patience = Patience(self._outages)
+
+        def read(cursor: int, mark: bytes) -> AsyncGenerator[Chunk, None]:
+            if handle.get("terminal"):
+                return read_terminal(self._engine, container, cursor, follow=follow)
+            return read_output(self._engine, container, cursor, follow=follow, mark=mark)
+
         while True:
             try:
-                async with aclosing(read_output(self._engine, container, cursor, follow=follow, mark=mark)) as chunks:
+                async with aclosing(read(cursor, mark)) as chunks:
                     async for chunk in chunks:
                         patience.over()
                         cursor, mark = chunk.cursor, chunk.mark
@@ -154,6 +167,18 @@ class DockerExecutor:
                 if error.status in {404, 409}:  # gone, or on its way
                     return
                 await self._retry(error, patience)
+
+    @asynccontextmanager
+    async def screen(self, handle: Handle) -> AsyncIterator[Screen]:
+        """Show what a container prints, from its start on; the screen of one with a terminal takes what is typed.
+
+        Raises:
+            EngineUnreachable: the engine does not answer.
+            RunnerError: it refuses.
+        """
+        container = await self._container(handle)
+        async with container_screen(self._engine, container, interactive=bool(handle.get("terminal"))) as screen:
+            yield screen
 
     async def wait(self, handle: Handle) -> Ended:
         """Return how the container ended, once it has; an engine that goes away meanwhile is waited for."""

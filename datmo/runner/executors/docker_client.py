@@ -14,6 +14,7 @@ import aiohttp
 import anyio
 from aiodocker import Docker, DockerError
 from aiodocker.containers import DockerContainer
+from aiodocker.stream import Stream
 from anyio import to_thread
 
 from datmo.errors import EngineUnreachable, RunnerError
@@ -21,7 +22,17 @@ from datmo.errors import EngineUnreachable, RunnerError
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-__all__ = ["DEFAULT_URL", "DockerContainer", "DockerError", "Engine", "Outages", "Patience", "engine_url", "sheltered"]
+__all__ = [
+    "DEFAULT_URL",
+    "DockerContainer",
+    "DockerError",
+    "Engine",
+    "Outages",
+    "Patience",
+    "Stream",
+    "engine_url",
+    "sheltered",
+]
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 

@@ -16,6 +16,7 @@ from datmo.runner.library import add_to_path
 __all__ = [
     "RECORD",
     "TASK_LABEL",
+    "TERMINAL_LABEL",
     "chown_config",
     "container_config",
     "container_name",
@@ -27,6 +28,9 @@ __all__ = [
 
 TASK_LABEL = "datmo.task"
 """The label that every container of a task carries; its value is the task's id."""
+
+TERMINAL_LABEL = "datmo.terminal"
+"""The label of those that have a terminal."""
 
 _TASK = "/task"
 _DATA = "/data"
@@ -72,6 +76,8 @@ def container_config(spec: RunSpec) -> dict[str, Any]:
         "ExposedPorts": {f"{port.container}/tcp": {} for port in spec.ports},
         "HostConfig": _host_config(spec),
     }
+    if spec.interactive:
+        config |= {"Tty": True, "OpenStdin": True, "Labels": {**config["Labels"], TERMINAL_LABEL: "yes"}}
     if spec.argv:
         config["Cmd"] = list(spec.argv)
     user = _user(spec.user)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from datmo.runner.executors.docker_client import Engine
 
-__all__ = ["Records", "read_output"]
+__all__ = ["Records", "read_output", "read_terminal"]
 
 GATHER_BYTES = 64 * 1024
 GATHER_SECONDS = 0.05
@@ -135,6 +135,23 @@ async def read_output(
                 yield Chunk(frames, records.cursor, _REPLACED not in frames, records.mark)
         if records.torn:
             raise ConnectionError("the record broke off")
+
+
+async def read_terminal(engine: Engine, container: str, cursor: int, *, follow: bool) -> AsyncGenerator[Chunk, None]:
+    """Yield what a container with a terminal has put on it, from byte `cursor` on: there is but one stream, unframed.
+
+    Raises:
+        EngineUnreachable: the connection broke; what was not yielded yet can be read again.
+    """
+    params = {"stdout": True, "stderr": True, "follow": follow}
+    async with engine.request(f"containers/{container}/logs", params=params) as body:
+        known = cursor
+        while data := await _gather(body):
+            fresh = data[known:]
+            known = max(known - len(data), 0)
+            if fresh:
+                cursor += len(fresh)
+                yield Chunk(frame(STDOUT, fresh), cursor, _REPLACED not in fresh)
 
 
 async def _last(engine: Engine, container: str, params: Mapping[str, bool]) -> bytes:

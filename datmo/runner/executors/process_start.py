@@ -40,6 +40,7 @@ def refuse(spec: RunSpec) -> None:
         "CPU limit": spec.cpus,
         "network": spec.network,
         "user": None if spec.user == "me" else spec.user,
+        "terminal": spec.interactive or None,
         "place for the code": None if spec.code_at == CODE_AT else spec.code_at,
     }
     for option, value in options.items():
