@@ -10,6 +10,7 @@ import random
 import subprocess
 from pathlib import Path
 
+import anyio
 import pytest
 from anyio.to_thread import run_sync
 
@@ -270,3 +271,16 @@ async def test_a_killed_checkout_elsewhere_is_undone(tmp_path: Path) -> None:
     async with datmo.aio.open(home) as project:
         assert [path.name for path in tmp_path.iterdir()] == ["project"]
         await check(project)
+
+
+async def test_a_checkout_that_is_cancelled_is_whole_or_was_never_begun(tmp_path: Path) -> None:
+    home = tmp_path / "project"
+    home.mkdir()
+    trees = await two_snapshots(home)
+    chance = random.Random(14)
+    async with datmo.aio.open(home) as project:
+        for number in range(2 * KILLS):
+            with anyio.move_on_after(chance.uniform(0.0, 0.3)):
+                await project.snapshots.checkout(("one", "two")[number % 2])
+            assert listed(home) in trees
+            await check(project)
