@@ -23,7 +23,8 @@ pytestmark = pytest.mark.anyio
 KILLS = int(os.environ.get("DATMO_KILLS", "3"))
 LINES = 400
 CHATTY = (
-    f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo $i; echo e$i >&2; done;"
+    f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo $i; echo e$i >&2;"
+    """ echo "{\\"log\\": {\\"n\\": $i}}" >> "$DATMO_OUTBOX"; done;"""
     f" echo weights > model.bin; echo lines: {LINES}; exit 7"
 )
 WORK = f"""
@@ -54,7 +55,7 @@ async def test_nothing_of_a_task_is_lost_with_its_supervisor(tmp_path: Path, bas
             rescuers = [script(RESCUE, cwd=tmp_path) for _ in range(2)]
             assert [what_is_wrong((await run_sync(each.communicate))[1]) for each in rescuers] == ["", ""]
             for task in await project.tasks.ls(filter="weights"):
-                await check(task)
+                await check(project, task)
             assert list((tmp_path / ".datmo" / "tasks").iterdir()) == []
         assert (await project.log.verify()).ok
         assert (await project.log.replay()).different == ()
@@ -77,7 +78,7 @@ async def killed(home: Path, seconds: float) -> None:
     await run_sync(process.communicate)
 
 
-async def check(task: Task) -> None:
+async def check(project: datmo.aio.Project, task: Task) -> None:
     """Check that a task ended as its program does, or never began."""
     if task.status in {"STOPPED", "LOST"}:  # its supervisor was killed before it could start it, or have it start
         assert "started" in (task.reason or "")
@@ -87,4 +88,6 @@ async def check(task: Task) -> None:
     lines = (await task.logs()).splitlines()
     assert [line for line in lines if line.isdecimal()] == [str(number) for number in range(1, LINES + 1)]
     assert [line for line in lines if line[0] == "e"] == [f"e{number}" for number in range(1, LINES + 1)]
+    measured = await project.tasks.metrics(task.id, "n")
+    assert list(measured.values) == list(range(1, LINES + 1))
     assert {file.name for file in await task.files()} == {"model.bin", "task.log"}
