@@ -22,6 +22,9 @@ __all__ = ["Columns", "Series", "Summary", "join", "pack", "summary", "unpack"]
 
 _LENGTH = struct.Struct("<I")
 _ITEM = 8
+_MANY = 1024
+"""Points whose steps are not deflated: what comes so fast shall be read back fast, too."""
+
 _FOREIGN = sys.byteorder == "big"
 
 
@@ -79,9 +82,9 @@ def pack(series: Mapping[str, Columns]) -> bytes:
     header: list[list[Any]] = []
     parts: list[bytes] = []
     for name, columns in series.items():
-        plain = _bytes(columns.steps)
-        deflated = zlib.compress(plain, 1)
-        steps = deflated if len(deflated) < len(plain) else plain
+        steps = _bytes(columns.steps)
+        if len(columns.steps) < _MANY and len(deflated := zlib.compress(steps, 1)) < len(steps):
+            steps = deflated
         header.append([name, len(columns.steps), len(steps)])
         parts += (steps, _bytes(columns.times), _bytes(columns.values))
     text = json.dumps(header, separators=(",", ":")).encode()
