@@ -20,7 +20,7 @@ from datmo.engine.checkout_saving import Append, Look, save_work
 from datmo.engine.workspace import Workspace
 from datmo.errors import DatmoError, InvalidArgument, ProjectBusy, Refused
 from datmo.projections import snapshots as view
-from datmo.projections.content import CODE
+from datmo.projections.content import CODE, ENVIRONMENTS
 from datmo.projections.projection import Row
 
 __all__ = ["CheckingOut", "check_out", "finish_interrupted"]
@@ -194,7 +194,8 @@ async def check_out(
         await checking_out.finish()
         row = await checking_out.named(given)
         place = to
-        folder = await workspace.in_thread(lambda: write_elsewhere(workspace, row, place))
+        environment = await workspace.query(lambda connection: ENVIRONMENTS.load(connection, row["environment_id"]))
+        folder = await workspace.in_thread(lambda: write_elsewhere(workspace, row, environment, place))
         return Done(row, None, 0, 0, folder, in_git=False)
 
 

@@ -17,12 +17,13 @@ from datmo.projections.projection import Row
 __all__ = ["write_elsewhere"]
 
 
-def write_elsewhere(workspace: Workspace, row: Row, to: Path) -> Path | None:
+def write_elsewhere(workspace: Workspace, row: Row, environment: Row | None, to: Path) -> Path | None:
     """Write a snapshot into a folder that is not there yet, or empty.
 
     Parameters:
         workspace: the project.
         row: the snapshot.
+        environment: its environment.
         to: the folder, absolute.
 
     Returns:
@@ -37,7 +38,7 @@ def write_elsewhere(workspace: Workspace, row: Row, to: Path) -> Path | None:
     under_way = journals.Elsewhere(beside=os.fspath(beside))
     journals.note(workspace.folder, under_way)
     try:
-        folder = _write(workspace, row, beside)
+        folder = _write(workspace, row, environment, beside)
         os.replace(beside, to)  # where `to` is an empty folder, it takes its place
     except BaseException as error:
         under_way.undo()
@@ -74,7 +75,7 @@ def _make_parents(folder: Path) -> list[Path]:
     return made
 
 
-def _write(workspace: Workspace, row: Row, beside: Path) -> Path | None:
+def _write(workspace: Workspace, row: Row, environment: Row | None, beside: Path) -> Path | None:
     from datmo.capture.code_difference import contested_in
     from datmo.capture.files import restore_files
     from datmo.capture.manifest import Manifest
@@ -82,7 +83,7 @@ def _write(workspace: Workspace, row: Row, beside: Path) -> Path | None:
     notices = workspace.code.checkout(row["code_id"], beside, workspace.store)
     for notice in notices:
         workspace.notice(notice)
-    content = content_of(workspace, row)
+    content = content_of(workspace, row, environment)
     lost, free = contested_in(workspace.code, workspace.store, row["code_id"], content.tree)
     restore_files(workspace.store, Manifest(free), beside)
     place = Path(FOLDER, PLACE, row["id"])

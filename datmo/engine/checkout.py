@@ -24,7 +24,7 @@ class Checkout(NamedTuple, Generic[SnapshotT]):
         saved: the snapshot that unsaved work was kept as, or None.
         written, removed: how many files of the tree.
         folder: where lies what has no place in the tree: files from outside or from a task, configuration that was
-            given; None where there is nothing of that kind.
+            given, an environment's definition from outside; None where there is nothing of that kind.
         in_git: whether the tree is one of git's, which shows the difference as edits then.
     """
 

@@ -19,6 +19,7 @@ from datmo.engine.edge import single_error
 from datmo.engine.workspace import Workspace, command
 from datmo.errors import EntityNotFound, Refused
 from datmo.projections import snapshots as view
+from datmo.projections.content import ENVIRONMENTS
 from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Carrying:
         workspace = self._workspace
         for line in plan.notices:
             workspace.notice(line)
-        wanted = await self._content(row)
+        environment = await workspace.query(lambda connection: ENVIRONMENTS.load(connection, row["environment_id"]))
+        wanted = await workspace.in_thread(lambda: content_of(workspace, row, environment))
         folder = await workspace.in_thread(lambda: put_beside(workspace, row, wanted, plan.contested))
         in_git = await workspace.in_thread(lambda: not workspace.code.current().own)
         return Done(row, saved, len(plan.writes) + len(plan.modes), len(plan.removals), folder, in_git)

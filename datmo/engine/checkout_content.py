@@ -27,15 +27,23 @@ class Content(NamedTuple):
         tree: files that have a place in the tree, by their paths; the configuration's is among them.
         beside: files that have none: they came from elsewhere, or from a task.
         config: the configuration, where it was given and no file holds it; else empty.
+        environment: the files of the environment's definition, where that came from elsewhere; else empty.
     """
 
     tree: dict[str, FileEntry]
     beside: tuple[FileEntry, ...]
     config: dict[str, object]
+    environment: tuple[FileEntry, ...]
 
 
-def content_of(workspace: Workspace, row: Row) -> Content:
-    """Return what the snapshot of a row holds beside its code."""
+def content_of(workspace: Workspace, row: Row, environment: Row | None = None) -> Content:
+    """Return what the snapshot of a row holds beside its code.
+
+    Parameters:
+        workspace: the project.
+        row: the snapshot.
+        environment: its environment, where that is of interest.
+    """
     from datmo.capture.manifest import Manifest
 
     manifest = Manifest.from_bytes(workspace.store.read(row["file_collection_id"]))
@@ -45,7 +53,25 @@ def content_of(workspace: Workspace, row: Row) -> Content:
     if entry is not None:
         tree.setdefault(entry.path, entry)
     in_a_file = entry is not None or _in_code(workspace, row)
-    return Content(tree, beside, {} if in_a_file else row["config"])
+    config = {} if in_a_file else row["config"]
+    return Content(tree, beside, config, () if environment is None else _definition(workspace, row, environment))
+
+
+def _definition(workspace: Workspace, row: Row, environment: Row) -> tuple[FileEntry, ...]:
+    """Return the files of a definition that the code does not have so; the packages of an interpreter are none."""
+    from datmo.capture.manifest import FileEntry
+    from datmo.objects.hashing import object_id
+
+    def in_code(name: str, wanted: str) -> bool:
+        data = workspace.code.read_file(row["code_id"], name, workspace.store)
+        return data is not None and object_id(data) == wanted
+
+    files: dict[str, str] = environment["files"]
+    if environment["kind"] == "interpreter" or all(in_code(*each) for each in files.items()):
+        return ()
+    return tuple(
+        FileEntry(name, each, workspace.store.size(each), 0o644, "outside") for name, each in sorted(files.items())
+    )
 
 
 def _in_code(workspace: Workspace, row: Row) -> bool:
@@ -88,11 +114,12 @@ def write_beside(workspace: Workspace, content: Content, contested: Iterable[Fil
         workspace.notice(f"{entry.path}: both the code and the files have it; the code's is in the tree")
     taken = {entry.path for entry in content.beside}
     files = [*content.beside, *(entry for entry in lost if entry.path not in taken)]
-    if not files and not content.config:
+    if not files and not content.config and not content.environment:
         return False
     folder.mkdir(parents=True)
-    if files:
-        restore_files(workspace.store, Manifest(files), folder / "files")
+    for name, entries in (("files", files), ("environment", content.environment)):
+        if entries:
+            restore_files(workspace.store, Manifest(entries), folder / name)
     if content.config:
         (folder / "config.json").write_text(json.dumps(content.config, indent=2) + "\n", encoding="utf-8")
     return True

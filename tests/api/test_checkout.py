@@ -130,6 +130,20 @@ async def test_what_has_no_place_in_the_tree_is_put_beside_it(
     assert listed(home) == tree
 
 
+async def test_an_environments_definition_from_elsewhere_is_put_beside_it(
+    face: Face, project: Any, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    first = await project.snapshots.create("first", environment_definition=tmp_path / "requirements.txt")
+    done = await project.snapshots.checkout(first.id)
+    assert (done.folder / "environment" / "requirements.txt").read_text() == "numpy\n"
+    (home / "requirements.txt").write_text("pandas\n")
+    second = await project.snapshots.create("second")
+    assert (await project.snapshots.checkout(second.id)).folder is None
+    done = await project.snapshots.checkout(first.id, to=tmp_path / "copy")
+    assert (done.folder / "environment" / "requirements.txt").read_text() == "numpy\n"
+
+
 @pytest.mark.parametrize("ignored", [False, True])
 async def test_the_configurations_file_comes_back(face: Face, project: Any, home: Path, ignored: bool) -> None:
     (home / ".gitignore").write_text("config.json\n" if ignored else "")
