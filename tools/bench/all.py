@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import append, capture, many, metrics, processes, replay, startup, task
+from bench import append, capture, files, many, metrics, processes, replay, startup, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,4 +20,5 @@ BENCHES: dict[str, Callable[[float], list[Case]]] = {
     "many": many.cases,
     "metrics": metrics.cases,
     "capture": capture.cases,
+    "files": files.cases,
 }
