@@ -202,3 +202,12 @@ async def test_how_many_run_at_a_time(project: Any) -> None:
     tasks = await project.tasks.map(["true"] * 3)
     times = sorted((task.start_time, task.end_time) for task in tasks)
     assert all(one[1] <= other[0] for one, other in pairwise(times))
+
+
+async def test_no_settings_variable_is_one_that_tasks_are_given() -> None:
+    """A task's own variables would else be taken for settings by the Datmo that it runs."""
+    given = {"DATMO_TASK_ID", "DATMO_TASK_DIR", "DATMO_DATA_DIR", "DATMO_OUTBOX", "DATMO_CONFIG", "DATMO_DEBUG"}
+    variables = [each.variable for each in SETTINGS.values()]
+    assert len(set(variables)) == len(variables)
+    assert not given & set(variables)
+    assert not any(name.startswith("DATMO_PARAM_") for name in variables)
