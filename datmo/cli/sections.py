@@ -11,7 +11,7 @@ __all__ = ["SECTIONS"]
 
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "datmo task run": {
-        "Where it runs": "--executor --environment-def --gpu --gpus --ports --network --user --workdir",
+        "Where it runs": "--executor --environment-def --gpu --gpus --ports --network --user --workdir --interactive",
         "What it is given, and may use": "--data --env --mem-limit --cpus --timeout",
         "Many tasks": "--jobs --grid --from --repeat --retries --max-failures --fail-fast --rank --detach",
         "What it belongs to": "--name --session-id --session",

@@ -200,6 +200,11 @@ KEPT = (
         "cli/test_task_many.py::test_several_commands_and_what_stands_behind_the_dashes",
     )),
     Kept("no command is an error", ("api/test_tasks.py::test_no_command_is_an_error_before_anything_runs",)),
+    Kept("interactive: a terminal, and a shell where there is no command", (
+        "cli/test_task_terminal.py::test_a_python_prompt_in_a_container_with_resize_and_ctrl_c",
+        "cli/test_task_terminal.py::test_without_a_command_there_is_a_shell",
+        "cli/test_task_terminal.py::test_it_needs_a_terminal",
+    )),
     Kept("a failing command gives a failed task", (
         "api/test_tasks.py::test_a_failing_command_is_a_failed_task_with_its_log_and_code",
     )),

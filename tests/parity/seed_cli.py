@@ -77,6 +77,7 @@ _DEFINED = "cli/test_snapshot.py::test_an_environment_can_be_defined_by_a_file"
 _IN_FULL = "cli/test_snapshot.py::test_ls_with_all_shows_what_they_consist_of"
 _SWITCHED = "cli/test_session.py::test_create_leaves_the_current_one_as_it_is_where_it_is_told_to"
 _PORT = "runner/test_docker_executor.py::test_a_port_is_reached_on_the_loopback_only_and_cannot_be_given_twice"
+_SHELL = "cli/test_task_terminal.py::test_without_a_command_there_is_a_shell"
 _VALUES = "cli/test_snapshot.py::test_config_and_stats_are_found_by_name_or_path"
 
 OPTIONS = (
@@ -107,6 +108,7 @@ OPTIONS = (
     Option("task run", "--gpu", "nothing", False, "api/test_tasks.py::test_gpu_is_a_wish"),
     Option("task run", "--ports -p", "values", (), _PORT),
     Option("task run", "--environment-def", "value", None, "cli/test_task.py::test_an_environment_can_be_given"),
+    Option("task run", "--interactive", "nothing", False, _SHELL),
     Option("task ls", "--session-id", "maybe", None, "cli/test_task.py::test_ls_filters_by_command_name_and_session"),
     Option("task stop", "--id", "value", None, "cli/test_task_control.py::test_an_orphan_is_stopped"),
     Option("task stop", "--all -a", "nothing", False, "cli/test_task_control.py::test_what_to_stop_is_said_once"),
