@@ -102,6 +102,7 @@ WHAT = {
     "task.failed": "it ended with another code, or could not be started",
     "task.stopped": "it was stopped",
     "task.lost": "nobody can say what became of it",
+    "snapshot.checked_out": "the folder was brought to its state; what the way back needs",
     "snapshot.collected": "a snapshot that was deleted is gone for good",
     "task.collected": "a task that was deleted is gone for good",
     "code.collected": "the code is no longer kept",
