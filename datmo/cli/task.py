@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ __all__ = ["hint_at_unattended", "task", "task_table"]
 
 _USAGE = 2
 
+_ENDS = ("SUCCESS", "FAILED", "STOPPED", "LOST")
 _UNATTENDED = "{} (unattended)"
 _STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"} | {
     _UNATTENDED.format(status): "red" for status in ("CREATED", "RUNNING")
@@ -179,6 +181,7 @@ def _commands(ctx: click.Context, commands: tuple[str, ...], *, needed: bool) ->
         "datmo task ls",
         "datmo task ls --session-id sweeps --filter train.py",
         'datmo task ls --where "results.accuracy > 0.9" --sort results.accuracy',
+        "datmo task ls --status running --watch",
         "datmo task ls --where 'status == \"FAILED\" or duration > 60' --format csv",
     ],
 )
@@ -186,10 +189,38 @@ def _commands(ctx: click.Context, commands: tuple[str, ...], *, needed: bool) ->
 @click.option("--filter", "text", metavar="TEXT", help="Only those with this in their command or name.")
 @where_option("results.accuracy > 0.9")
 @sort_option("duration")
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(["CREATED", *_ENDS, "RUNNING"], case_sensitive=False),
+    multiple=True,
+    help="Only those that are so; may be repeated.",
+)
+@click.option("--watch", is_flag=True, help="Show it anew whenever it changes, on a terminal, until Ctrl-C.")
 @limit_option("tasks")
 @format_option(csv=True)
-async def ls(session_id: str | None, text: str | None, limit: int | None, form: str, **selection: Any) -> None:
+async def ls(
+    *,
+    session_id: str | None,
+    text: str | None,
+    statuses: tuple[str, ...],
+    watch: bool,
+    limit: int | None,
+    form: str,
+    **selection: Any,
+) -> None:
     """List tasks, newest first."""
+    if statuses:
+        wanted = " or ".join(f'status == "{status}"' for status in statuses)
+        selection["where"] = f"({wanted}) and ({selection['where']})" if selection["where"] else wanted
+    if watch:
+        exclusive(watch=True, format=None if form == "table" else form)
+        if not sys.stdout.isatty():
+            raise click.UsageError("--watch needs a terminal: standard output is none", click.get_current_context())
+        from datmo.cli.task_watch import watch_tasks
+
+        await watch_tasks(session_id=session_id or None, filter=text, limit=limit, **selection)
+        return
     async with opened() as project:
         found, total = await project.tasks.page(
             session_id=session_id or None, filter=text, limit=effective_limit(limit, form), **selection

@@ -29,7 +29,7 @@ from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.frames import LineJoiner, split_frames
 from datmo.core.outbox import Artifact
-from datmo.errors import DatmoError, RunnerError, StartFailed
+from datmo.errors import DatmoError, EngineUnreachable, RunnerError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
 from datmo.projections.tasks import TASKS
@@ -98,6 +98,7 @@ class Supervisor:
         self._stop = anyio.Event()
         self._stopping = False
         self._overtime = False
+        self._given_up: Ended | None = None
 
     async def run(self) -> None:
         """Start the task, follow it, and record its end.
@@ -244,7 +245,9 @@ class Supervisor:
 
     async def _until_end(self, handle: Handle, ran: float = 0.0) -> None:
         task_id = self.spec.task_id
+        ended: Ended | None = None
         async with anyio.create_task_group() as workers:
+            self._followers = workers.cancel_scope
             followed = anyio.Event()
             workers.start_soon(self._follow, handle, followed, name=f"output of task {task_id}")
             sample = partial(self._usage.sample, handle) if self.system_metrics else None
@@ -257,6 +260,8 @@ class Supervisor:
             with anyio.move_on_after(_DRAIN):
                 await followed.wait()
             workers.cancel_scope.cancel()
+        ended = self._given_up or ended
+        assert ended is not None, "a cancelled supervisor does not get here"
         with anyio.CancelScope(shield=True):
             # Following ends without an unterminated last line; this reading has it.
             await self._take(handle, follow=False)
@@ -308,12 +313,22 @@ class Supervisor:
     async def _stop_when_asked(self, handle: Handle) -> None:
         await self._stop.wait()
         self._stopping = True
-        await self.executor.stop(handle, grace=self.grace)
+        await self._end(handle)
+
+    async def _end(self, handle: Handle) -> None:
+        """Stop the task; where it does not end though it was killed, give it up: nobody shall wait for it for ever."""
+        try:
+            await self.executor.stop(handle, grace=self.grace)
+        except EngineUnreachable:
+            raise
+        except RunnerError as error:
+            self._given_up = Ended(None, str(error))
+            self._followers.cancel()
 
     async def _limit_time(self, handle: Handle, left: float) -> None:
         await anyio.sleep(max(left, 0.0))
         self._overtime = True
-        await self.executor.stop(handle, grace=self.grace)
+        await self._end(handle)
 
     async def _record_end(self, ended: Ended, left: Leftovers) -> None:
         events = []
@@ -328,7 +343,7 @@ class Supervisor:
             stored = {"count": left.files, "size": left.size}
             events.append(NewEvent(f"files/{left.collection_id}", "files.stored", stored))
         reason = ended.reason
-        if self._overtime and not self._stopping:
+        if self._overtime and not self._stopping and self._given_up is None:
             reason = f"it ran longer than its time limit of {self.timeout or 0:g} s"
         data = rules.TaskEnded(
             exit_code=ended.exit_code,
@@ -340,9 +355,8 @@ class Supervisor:
             file_collection_id=left.collection_id,
             notices=[*self.notices, *left.notices, *output, *self.outbox.notices()],
         )
-        await self.log.append(
-            *events, rules.end(self.spec.task_id, data, stopped=self._stopping, failed=self._overtime)
-        )
+        stopped = self._stopping and self._given_up is None
+        await self.log.append(*events, rules.end(self.spec.task_id, data, stopped=stopped, failed=self._overtime))
 
     def _keep(self, path: str, name: str | None) -> Iterable[Artifact]:
         return keep(self.store, self.spec, path, name)

@@ -66,7 +66,7 @@ TREE = {
     "task stop": {"ID", "--id", "--all", "-a"},
     "task wait": {"ID..."},
     "task recover": {"--no-wait", "--give-up"},
-    "task ls": {"--session-id", "--filter", "--where", "--sort", "--limit", "--format"},
+    "task ls": {"--status", "--watch", "--session-id", "--filter", "--where", "--sort", "--limit", "--format"},
     "environment setup": {"--dockerfile", "--write"},
     "environment create": {"--environment-def", "--executor", "--no-build"},
     "environment ls": {"--format"},

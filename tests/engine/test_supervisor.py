@@ -20,7 +20,7 @@ from datmo.runner.executors.base import Chunk, Handle, RunSpec
 from datmo.runner.executors.process import ProcessExecutor
 from datmo.runner.results import COUNT_LIMIT
 from datmo.runner.supervisor import Supervisor
-from datmo.runner.witness import FileLock
+from datmo.runner.witness import FileLock, Witness, end_session
 
 pytestmark = pytest.mark.anyio
 
@@ -231,3 +231,26 @@ async def test_what_cannot_be_tidied_up_does_not_change_how_it_ended(
     (task,) = await project.tasks.ls()
     assert task.status == "SUCCESS"
     assert making.said == [f"something of task {task.id} is left behind: the engine went away"]
+
+
+class Unkillable(ProcessExecutor):
+    """Says of what it shall stop that it does not end, as it is of a process that waits for a dead drive."""
+
+    handle: Handle | None = None
+
+    async def stop(self, handle: Handle, *, grace: float) -> None:
+        self.handle = handle
+        raise RunnerError("the process 7 does not end, though it was killed")
+
+
+async def test_what_does_not_end_though_it_was_killed_is_given_up(project: datmo.aio.Project) -> None:
+    making = Making(project)
+    executor = Unkillable(making.tasks)
+    supervisor = await making.supervisor("sleep", "600", executor=executor, timeout=0.1)
+    await supervisor.run()
+    (task,) = await project.tasks.ls()
+    assert (task.status, task.exit_code) == ("LOST", None)
+    assert task.reason == "the process 7 does not end, though it was killed"
+    assert executor.handle is not None
+    keeper = Witness(*(executor.handle[name] for name in ("pid", "start_time", "boot_id")))
+    await anyio.to_thread.run_sync(end_session, keeper)
