@@ -228,3 +228,20 @@ async def test_what_a_running_task_wants_to_be_kept_stays(project: Any) -> None:
     assert (await project.gc()).objects == 1
     assert len(await run_sync(store.read, kept)) == LARGE
     await run_sync(store.close)
+
+
+async def test_what_only_a_deleted_environment_needed_goes(project: Any, home: Path) -> None:
+    (home / "Dockerfile").write_text("FROM python:3.11-slim\n")
+    made = await project.snapshots.create("with a Dockerfile")
+    (home / "Dockerfile").unlink()
+    await project.snapshots.create("without")
+    await project.environments.delete(made.environment_id)
+    assert (await project.gc()).objects == 0  # the snapshot needs it still
+    assert (await project.snapshots.verify()).ok
+    await project.snapshots.delete(made.id)
+    assert (await project.gc()).snapshots == 1
+    assert (await project.snapshots.verify()).ok
+    (home / "Dockerfile").write_text("FROM python:3.11-slim\n")
+    again = await project.snapshots.create("with it again")
+    assert again.environment_id == made.environment_id
+    assert (await project.snapshots.verify()).ok
