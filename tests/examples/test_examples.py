@@ -25,6 +25,7 @@ def pattern(expected: str) -> str:
     return "\\n".join(lines).replace(".*\\n", ".*")
 
 
+@pytest.mark.timeout(900)  # one trains 32 times, in containers
 @pytest.mark.parametrize("name", DESCRIBED)
 def test_the_command_gives_what_the_readme_says(name: str, base_image: str, tmp_path: Path) -> None:
     command, expected = BLOCK.findall((EXAMPLES / name / "README.md").read_text())[:2]
