@@ -144,7 +144,6 @@ def found(code: int, **state: Any) -> dict[str, Any]:
         (137, True, True, None),
         (137, False, True, "the Docker engine was restarted"),
         (143, False, True, "the Docker engine was restarted"),
-        (143, False, False, None),
     ],
 )
 def test_the_reason_of_an_end(code: int, stopped: bool, lost: bool, reason: str | None) -> None:
@@ -153,6 +152,7 @@ def test_the_reason_of_an_end(code: int, stopped: bool, lost: bool, reason: str 
 
 def test_a_kill_that_nobody_asked_for_is_explained() -> None:
     assert str(ended(found(137), stopped=False, lost=False).reason).startswith("killed from outside")
+    assert str(ended(found(143), stopped=False, lost=False).reason).startswith("asked from outside to end")
 
 
 def test_the_end_has_the_engines_time_in_microseconds() -> None:

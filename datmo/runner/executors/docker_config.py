@@ -278,7 +278,7 @@ def _reason(found: Mapping[str, Any], code: int, *, stopped: bool, lost: bool) -
     if lost:
         return "the Docker engine was restarted"
     if code == _SIGTERM:
-        return None
+        return "asked from outside to end: by `docker stop`, or as the Docker engine was stopped"
     return "killed from outside: by `docker kill`, for want of memory, or as the Docker engine was restarted"
 
 
