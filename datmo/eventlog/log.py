@@ -31,6 +31,7 @@ from datmo.eventlog.request import Request, check_key
 from datmo.eventlog.schema import create_file, open_file
 from datmo.eventlog.upcast import Schemas
 from datmo.eventlog.verify import LogReport, verify_file
+from datmo.eventlog.watch import Follower, Watch
 from datmo.eventlog.writer import Writer
 
 __all__ = ["EventLog", "correlation"]
@@ -39,8 +40,6 @@ T = TypeVar("T")
 
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 """The id of the command that causes what is appended; one append outside a command gets an id of its own."""
-
-_FOLLOW_EVERY = 0.02
 
 
 class EventLog:
@@ -60,6 +59,7 @@ class EventLog:
         self._views = views
         self._reader = reader
         self._lock = lock
+        self._watch = Watch(reader)
         self._opening = anyio.Lock()
         self._closed = False
         self._writer: Writer | None = None
@@ -99,6 +99,7 @@ class EventLog:
                     failure = error  # it leaves the task group as itself, not in an exception group
                 finally:
                     log._closed = True
+                    log._watch.close()
                     if log._writer is not None:
                         log._writer.close()
             if failure is not None:
@@ -213,24 +214,27 @@ class EventLog:
     ) -> AsyncIterator[Event]:
         """Yield events as they are appended, by this process or another, for ever.
 
-        SQLite counts the commits that others make; asking for that count every 20 ms is next to nothing.
-
         Parameters:
             after: the position to start behind; None starts at the present end.
             stream, types: as in `read`.
+
+        Raises:
+            LogError: the log was closed meanwhile.
+            DamagedLog: an event cannot be read; events before it have been yielded.
         """
-        position = (await self.head())[0] if after is None else after
-        seen: int | None = None
-        while True:
-            commits: int = await self._reader.run(_commits)
-            if commits == seen:
-                await anyio.sleep(_FOLLOW_EVERY)
-                continue
-            seen = commits
+        follower = Follower(stream, tuple(types))
+        try:
+            await self._watch.join(self._workers, follower)
             end = (await self.head())[0]
-            async for event in self.read(after=position, upto=end, stream=stream, types=types):
-                yield event
-            position = end
+            position = end if after is None else after
+            while True:
+                if end > position:  # it may be told of what it saw at the beginning
+                    async for event in self.read(after=position, upto=end, stream=stream, types=types):
+                        yield event
+                    position = end
+                end = await follower.news()
+        finally:
+            self._watch.leave(follower)
 
     async def head(self) -> tuple[int, str]:
         """Return the last position and its hash in hexadecimal; 0 and nothing for an empty log."""
@@ -276,11 +280,6 @@ class EventLog:
     async def verify(self) -> LogReport:
         """Check every stored byte; see `datmo.eventlog.verify`."""
         return await anyio.to_thread.run_sync(verify_file, self.path)
-
-
-def _commits(connection: sqlite3.Connection) -> int:
-    (count,) = connection.execute("PRAGMA data_version").fetchone()
-    return int(count)
 
 
 def _actor() -> str:
