@@ -16,7 +16,7 @@ from tests.cli.conftest import PROGRAM, environment, program
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-WRITTEN = ("guide", "files", "contributing")
+WRITTEN = ("guide", "snapshots", "tasks", "files", "contributing")
 IDS = {"7k2m": "task", "91cd": "snapshot"}
 TRAIN = "import sys\nprint('accuracy: 0.93')\n"
 

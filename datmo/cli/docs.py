@@ -15,7 +15,7 @@ __all__ = ["FOLDER", "docs", "pages"]
 
 FOLDER = Path(__file__).parent.parent / "docs"
 _WIDEST = 100
-_FIRST = ("guide", "cli", "sdk")
+_FIRST = ("guide", "tasks", "snapshots", "cli", "sdk")
 
 
 def pages() -> dict[str, str]:

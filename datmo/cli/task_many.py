@@ -109,10 +109,19 @@ def _summary(ended: Sequence[Task], rank: Order | None, form: str) -> int:
         if len(ended) > 1:
             say(results_table(ended, rank).rstrip("\n"))
         say(f"{len(ended) - len(failed)} of {len(ended)} tasks succeeded")
-        hint("`datmo task ls` lists them")
+        best = _best(ended, rank)
+        keep = "" if best is None else f'; `datmo snapshot create -m "…" --task-id {best.id}` keeps the best'
+        hint(f"`datmo task ls` lists them{keep}")
     if len(ended) == 1:
         return _OUR_FAILURE if ended[0].exit_code is None else ended[0].exit_code
     return _SOME_FAILED if failed else 0
+
+
+def _best(ended: Sequence[Task], rank: Order | None) -> Task | None:
+    from datmo.core.ranking import ranked, ranked_value
+
+    first = None if rank is None else next(iter(ranked(ended, rank)), None)
+    return None if first is None or rank is None or ranked_value(first, rank) is None else first
 
 
 def results_table(ended: Iterable[Task], rank: Order | None) -> str:
