@@ -89,6 +89,8 @@ async def test_the_table_at_the_end_has_the_best_first(run: Datmo, project: Path
         "x=0.5",
         "x=nan",
     ]
+    tasks = (await run("task", "ls", "--sort", "results.accuracy", "--format", "json")).json
+    assert f"--task-id {tasks[0]['id']}` keeps the best" in best.err
     least = await run("task", "run", command, "--grid", "x=0.5,0.9", "--rank", "results.accuracy asc")
     rows = [row.split() for row in least.err.splitlines() if row[:3] in ("1  ", "2  ")]
     assert [(row[0], row[-2]) for row in rows] == [("1", "x=0.5"), ("2", "x=0.9")]
