@@ -93,7 +93,7 @@ class Supervisor:
         self._recorded = 0
         self._exact = True
         self._results = ResultLines()
-        self.outbox = Outbox(self.log, self.store, self.spec.task_id, self.spec.outbox, self._keep)
+        self.outbox: Outbox = Outbox(self.log, self.store, self.spec.task_id, self.spec.outbox, self._keep)
         self._usage = Usage(self.log, self.executor, self.spec.task_id, self.spec.gpus)
         self._stop = anyio.Event()
         self._stopping = False

@@ -10,6 +10,7 @@ import anyio.lowlevel
 import datmo.aio as datmo
 
 POINTS, HIDDEN, EPOCHS = 80, 8, 60
+RATES = (0.01, 0.1)
 
 
 def moons(seed: int) -> list[tuple[float, float, float]]:
@@ -58,22 +59,22 @@ async def train(project: datmo.Project, rate: float) -> None:
 
 
 async def watch(project: datmo.Project) -> None:
-    """Say when a task's metrics arrive; any other process could do the same."""
+    """Say when each task's metrics arrive; any other process could do the same."""
     seen: set[str] = set()
-    async for event in project.log.follow(types=["task.metrics"]):
+    async for event in project.log.follow(after=0, types=["task.metrics"]):
         if event.entity_id not in seen:
             seen.add(event.entity_id)
             print(f"live: metrics of task {event.entity_id[:4]} arrive")
+        if len(seen) == len(RATES):
+            return
 
 
 async def main() -> None:
     async with datmo.init(name="moons") as project:
-        async with anyio.create_task_group() as watching:
-            watching.start_soon(watch, project)
-            async with anyio.create_task_group() as trainings:
-                for rate in (0.01, 0.1):
-                    trainings.start_soon(train, project, rate)
-            watching.cancel_scope.cancel()
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch, project)
+            for rate in RATES:
+                group.start_soon(train, project, rate)
         best, other = await project.tasks.ls(sort="results.loss asc")
         snapshot = await project.snapshots.create("the better one", task_id=best.id, label="best")
         series = await project.tasks.metrics(best.id, "loss")
