@@ -7,9 +7,24 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["remove_tree"]
+if TYPE_CHECKING:
+    from datmo.runner.witness import FileLock
+
+__all__ = ["claim_again", "remove_tree"]
+
+
+def claim_again(folder: Path) -> FileLock | None:
+    """Take the lock of a task's folder, making the folder where it is gone; None where somebody else has it."""
+    from datmo.runner.witness import FileLock
+
+    lock = FileLock(folder / "lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return lock if lock.try_acquire() else None
+    except (FileExistsError, FileNotFoundError):
+        return None  # it went between two of these steps: whoever removes it has finished the task
 
 
 def remove_tree(folder: Path) -> None:

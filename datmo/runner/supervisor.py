@@ -35,7 +35,7 @@ from datmo.objects.store import ObjectStore
 from datmo.projections.tasks import TASKS
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect, keep
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
-from datmo.runner.folders import remove_tree
+from datmo.runner.folders import claim_again, remove_tree
 from datmo.runner.outbox import Outbox
 from datmo.runner.results import ResultLines
 from datmo.runner.stamps import read_stamps
@@ -137,9 +137,8 @@ class Supervisor:
             EngineUnreachable: its engine does not answer, so nobody knows what became of it.
         """
         folder = self.spec.folder
-        lock = FileLock(folder / "lock")
-        await anyio.to_thread.run_sync(partial(folder.mkdir, parents=True, exist_ok=True))
-        if not await anyio.to_thread.run_sync(lock.try_acquire):
+        lock = await anyio.to_thread.run_sync(claim_again, folder)
+        if lock is None:
             return False  # another one was quicker
         ended = False
         try:
