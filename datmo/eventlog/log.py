@@ -59,7 +59,7 @@ class EventLog:
         self._views = views
         self._reader = reader
         self._lock = lock
-        self._watch = Watch(reader)
+        self._watch = Watch(self.query)
         self._opening = anyio.Lock()
         self._closed = False
         self._writer: Writer | None = None

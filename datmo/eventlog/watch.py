@@ -7,14 +7,14 @@ the new rows' streams and types are read once, and only those followers are woke
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from datmo.errors import LogError
-from datmo.eventlog.connection import ThreadConnection
 
 __all__ = ["Follower", "Watch"]
 
@@ -22,6 +22,7 @@ _EVERY = 0.02
 _MOST_ROWS = 512
 
 Row = tuple[int, str, str]
+Query = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
 
 
 class Follower:
@@ -77,11 +78,11 @@ class Watch:
     """Looks for what was appended, as long as anybody follows.
 
     Parameters:
-        reader: the connection that is asked.
+        query: asks the log; see `datmo.eventlog.log.EventLog.query`.
     """
 
-    def __init__(self, reader: ThreadConnection) -> None:
-        self._reader = reader
+    def __init__(self, query: Query) -> None:
+        self._query = query
         self._followers: set[Follower] = set()
         self._scope: anyio.CancelScope | None = None
         self._starting = anyio.Lock()
@@ -93,6 +94,9 @@ class Watch:
         Parameters:
             workers: where the looking is done.
             follower: whom to tell; it has to `leave`, also where this is cancelled.
+
+        Raises:
+            LogError: the log cannot be read.
         """
         self._followers.add(follower)
         async with self._starting:
@@ -118,17 +122,17 @@ class Watch:
 
     async def _look_again_and_again(self, *, task_status: TaskStatus[None]) -> None:
         with anyio.CancelScope() as scope:
+            self._end = await self._query(_end)
+            self._scope = scope
             try:
-                self._end = await self._reader.run(_end)
-                self._scope = scope
                 task_status.started()
                 commits = -1
                 while True:
-                    commits, rows = await self._reader.run(partial(_look, commits=commits, after=self._end))
+                    commits, rows = await self._query(partial(_look, commits=commits, after=self._end))
                     if rows:
                         self._tell(rows)
                     await anyio.sleep(_EVERY)
-            except (sqlite3.Error, LogError) as error:
+            except LogError as error:
                 for follower in self._followers:
                     follower.fail(error)
             finally:

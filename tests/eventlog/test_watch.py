@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -115,3 +116,21 @@ async def test_the_end_of_the_log_is_the_end_of_following(tmp_path: Path) -> Non
             await anyio.wait_all_tasks_blocked()
         with anyio.fail_after(5):
             await failed.wait()
+
+
+@pytest.mark.parametrize("look", ["_end", "_look"])
+async def test_a_log_that_cannot_be_read_is_an_error_of_who_follows_and_of_nobody_else(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(f"datmo.eventlog.watch.{look}", fail)
+        with anyio.fail_after(5), pytest.raises(LogError, match="disk I/O error"):
+            await take(log, 1, types=["note.*"])
+    async with anyio.create_task_group() as group:
+        group.start_soon(take, log, 1)
+        await log.append(note("on it goes"))
+        assert await take(log, 1, after=0) == ["on it goes"]
+        group.cancel_scope.cancel()
