@@ -173,7 +173,7 @@ class Tree:
                 try:
                     os.rmdir(name, dir_fd=folder)
                 except _NO_WAY:
-                    continue
+                    continue  # it is gone already; the folder above it may be empty all the same
                 except OSError:
                     return  # something is in it, or it is not ours to remove
             self._forget()
