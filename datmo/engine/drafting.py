@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from datmo.core import snapshot as rules
 from datmo.engine.capturing import Capturing
 from datmo.engine.values import Wanted, find_values
 from datmo.engine.workspace import Workspace, checked_text
 
-__all__ = ["Draft"]
+__all__ = ["Chosen", "Draft"]
+
+
+class Chosen(NamedTuple):
+    """What a snapshot shall have instead of what the tree has; see `datmo.engine.snapshots.Snapshots.create`."""
+
+    commit_id: str | None
+    environment_id: str | None
+    environment_definition: str | os.PathLike[str] | None
+    file_collection_id: str | None
+    filepaths: Sequence[str | os.PathLike[str]] | None
 
 
 class Draft:
@@ -81,3 +92,16 @@ class Draft:
         """Return the id of a known file collection, or capture one."""
         capturing = self._capturing
         return str((await capturing.files_row(given))["id"]) if given is not None else await capturing.files(paths)
+
+    async def fill(
+        self, created: rules.SnapshotCreated, values: Sequence[Wanted], paths: list[Path], chosen: Chosen
+    ) -> None:
+        """Find and store what the snapshot consists of, as far as its task did not give it."""
+        for wanted in values:
+            await self.look_up(created, wanted, paths)
+        if created["task_id"] is None:
+            created["environment_id"] = await self.environment(chosen.environment_id, chosen.environment_definition)
+            created["file_collection_id"] = await self.files(chosen.file_collection_id, paths)
+            created["code_id"] = await self._capturing.code(chosen.commit_id)
+        elif not created["file_collection_id"]:  # a task that never started left nothing
+            created["file_collection_id"] = await self._capturing.files([])

@@ -15,7 +15,7 @@ from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
 from datmo.engine.checkout import Checkout
 from datmo.engine.config_file import config_file
-from datmo.engine.drafting import Draft
+from datmo.engine.drafting import Chosen, Draft
 from datmo.engine.entities import Snapshot
 from datmo.engine.keeping import Keeping
 from datmo.engine.metering import metered
@@ -94,6 +94,7 @@ class Snapshots(Keeping):
         """
         _exclude(environment_id=environment_id, environment_definition=environment_definition)
         _exclude(file_collection_id=file_collection_id, filepaths=filepaths)
+        chosen = Chosen(commit_id, environment_id, environment_definition, file_collection_id, filepaths)
         paths = await self._workspace.in_thread(lambda: _absolute(filepaths))
         values = [
             Wanted("config", config, config_filename, config_filepath),
@@ -104,23 +105,9 @@ class Snapshots(Keeping):
             draft = Draft(self._workspace, capturing)
             created = await draft.begin(message, label, session_id)
             if task_id is not None:
-                given = {
-                    "commit_id": commit_id,
-                    "environment_id": environment_id,
-                    "environment_definition": environment_definition,
-                    "file_collection_id": file_collection_id,
-                    "filepaths": filepaths,
-                }
-                await draft.take(created, task_id, given, session_given=session_id is not None)
+                await draft.take(created, task_id, chosen._asdict(), session_given=session_id is not None)
                 values = [wanted for wanted in values if wanted.somewhere]
-            for wanted in values:
-                await draft.look_up(created, wanted, paths)
-            if task_id is None:
-                created["environment_id"] = await draft.environment(environment_id, environment_definition)
-                created["file_collection_id"] = await draft.files(file_collection_id, paths)
-                created["code_id"] = await capturing.code(commit_id)
-            elif not created["file_collection_id"]:  # a task that never started left nothing
-                created["file_collection_id"] = await capturing.files([])
+            await draft.fill(created, values, paths, chosen)
             return await self._append(capturing, created)
 
     async def _append(self, capturing: Capturing, created: rules.SnapshotCreated) -> Snapshot:
