@@ -38,7 +38,13 @@ class Queue:
     async def open(self, created: Sequence[NewEvent]) -> None:
         """Record the tasks that wait, all or none of them."""
         await anyio.to_thread.run_sync(_take, self._lock)
-        self.position = (await self._workspace.log.append(*created)).first - 1
+        try:
+            self.position = (await self._workspace.log.append(*created)).first - 1
+        except BaseException:
+            # Were they recorded all the same, as a cancel may leave it, they would wait for us, who never come.
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_let_go, self._lock)
+            raise
 
     async def waiting(self, *, asked_to_stop: bool = False) -> list[str]:
         """Return the ids of those whose turn has not come; or only of those that somebody wants to stop."""

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 import datmo.aio
-from datmo.aio import TaskSpec
+from datmo.aio import NewEvent, TaskSpec
 from datmo.errors import InvalidArgument
 from tests.api.face import AsyncFace, Face, contents
 from tests.api.processes import Signpost, script
@@ -197,3 +197,14 @@ async def test_what_happens_to_them_is_told_as_it_happens(project: datmo.aio.Pro
 async def test_numbers_that_are_none_are_refused(face: Face, project: Any, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         await project.tasks.map(["true"], **options)
+
+
+async def test_a_queue_that_could_not_be_recorded_is_let_go(
+    project: datmo.aio.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as refusing:
+        refusing.setattr("datmo.core.task.create", lambda task_id, created: NewEvent(f"task/{task_id}", "", created))
+        with pytest.raises(InvalidArgument, match="event type"):
+            await project.tasks.map(["true", "true"], limit=1)
+    assert list((project.home / ".datmo" / "queues").iterdir()) == []
+    assert await project.tasks.ls() == []
