@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from datmo.core.frames import STDERR, STDOUT, split_frames
@@ -60,6 +60,8 @@ def count_lines(chunks: list[Chunk]) -> int:
     cuts=st.lists(st.integers(0, 600), max_size=5),
     stamp=st.sampled_from([b"", b"2026-01-02T03:04:05.000000009Z ", b"2026-01-02T03:04:05.9+01:00 "]),
 )
+@example(records=[(STDOUT, b"\0\0 ")], cursor=0, cuts=[], stamp=b"2026-01-02T03:04:05.9+01:00 ")
+@example(records=[(STDOUT, b"\0Z ")], cursor=0, cuts=[], stamp=b"2026-01-02T03:04:05.9+01:00 ")
 def test_records_are_framed_however_their_bytes_arrive(
     records: list[tuple[int, bytes]], cursor: int, cuts: list[int], stamp: bytes
 ) -> None:

@@ -33,6 +33,7 @@ _HEADER = struct.Struct(">BxxxL")
 _ENGINE_ERROR = 3
 _REPLACED = "\ufffd".encode()
 _STAMP = len("2026-01-02T03:04:05.123456789Z")
+_ZULU = ord("Z")
 _OTHER_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:\d\d) ")
 
 
@@ -99,7 +100,8 @@ class Records:
 def _after_stamp(data: bytes, start: int, end: int) -> int:
     """Return where a record's own bytes begin, behind the time that the engine puts in front."""
     usual = start + _STAMP
-    if data[usual : usual + 1] == b" " and data[start + 10 : start + 11] == b"T" and usual < end:
+    # The first blank ends it: another form is shorter, and what follows there may be anything.
+    if data.find(b" ", start, end) == usual and data[start + 10 : start + 11] == b"T" and data[usual - 1] == _ZULU:
         return usual + 1
     found = _OTHER_STAMP.match(data, start, end)
     if found is None:
