@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from datmo import portal
 from datmo.core.event import EXPECTATIONS, Expected
@@ -46,13 +47,24 @@ class Project:
         task = project.tasks.run("python train.py")
         project.snapshots.create("first", task_id=task.id)
     ```
+
+    It is open from then on, so that the cells of a notebook may share one; `with` closes it behind the block.
+
+    ```python
+    project = datmo.open()
+    project.tasks.ls()
+    project.close()
+    ```
     """
 
-    def __init__(self, project: engine.Project) -> None:
+    def __init__(self, manager: AbstractAsyncContextManager[engine.Project]) -> None:
         from datmo.config import ProjectConfig
         from datmo.snapshots import Snapshots
         from datmo.tasks import Tasks
 
+        self._closing = ExitStack()
+        self._closed = False
+        project = self._closing.enter_context(portal.entered(manager))
         self._project = project
         self.sessions: Sessions = Sessions(project)
         self.snapshots: Snapshots = Snapshots(project)
@@ -60,6 +72,22 @@ class Project:
         self.environments: Environments = Environments(project)
         self.log: EventLog = EventLog(project.log)
         self.config: ProjectConfig = ProjectConfig(project)
+
+    def close(self) -> None:
+        """Close it; again does nothing. What is open when the process ends is closed then."""
+        self.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed = True
+        self._closing.__exit__(kind, error, trace)
+
+    def __repr__(self) -> str:
+        return f"<Project {self.home}{', closed' if self._closed else ''}>"
 
     @property
     def id(self) -> str:
@@ -115,28 +143,24 @@ class Project:
         return portal.call(self._project.cleanup_plan)
 
 
-@contextmanager
-def open(home: Home = None, *, notice: Callable[[str], None] | None = None) -> Iterator[Project]:  # noqa: A001
-    """Open a project; see `datmo.aio.open`."""
+def open(home: Home = None, *, notice: Callable[[str], None] | None = None) -> Project:  # noqa: A001
+    """Open a project, for a `with` block or until it is closed; see `datmo.aio.open`."""
     from datmo.engine.project import open_project
 
-    with portal.entered(open_project(home, notice=notice)) as project:
-        yield Project(project)
+    return Project(open_project(home, notice=notice))
 
 
-@contextmanager
 def init(
     home: Home = None,
     *,
     name: str | None = None,
     description: str | None = None,
     notice: Callable[[str], None] | None = None,
-) -> Iterator[Project]:
-    """Make a folder a project and open it; see `datmo.aio.init`."""
+) -> Project:
+    """Make a folder a project and open it, for a `with` block or until it is closed; see `datmo.aio.init`."""
     from datmo.engine.project import init as init_project
 
-    with portal.entered(init_project(home, name=name, description=description, notice=notice)) as project:
-        yield Project(project)
+    return Project(init_project(home, name=name, description=description, notice=notice))
 
 
 def cleanup(home: Home = None, *, notice: Callable[[str], None] | None = None) -> list[str]:

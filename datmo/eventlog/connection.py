@@ -12,7 +12,7 @@ import anyio
 
 from datmo.errors import LogError
 
-__all__ = ["ThreadConnection"]
+__all__ = ["ThreadConnection", "closed"]
 
 T = TypeVar("T")
 
@@ -26,6 +26,11 @@ def _count_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_count_fork)
+
+
+def closed() -> LogError:
+    """Return the error of a log that is used after it was closed."""
+    return LogError("the log is closed", hint="open the project anew: behind the block of its `with` it is closed")
 
 
 class ThreadConnection:
@@ -76,7 +81,7 @@ class ThreadConnection:
             LogError: the connection was closed, or this process is a fork of the one that opened it.
         """
         if self._closed:
-            raise LogError("the log is closed", hint="use it within its `async with`")
+            raise closed()
         if self._forks != _forks:
             raise LogError(
                 "the log was opened by the parent of this forked process",

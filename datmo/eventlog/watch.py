@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from datmo.errors import LogError
+from datmo.eventlog.connection import closed
 
 __all__ = ["Follower", "Watch"]
 
@@ -112,7 +113,7 @@ class Watch:
     def close(self) -> None:
         """End the looking; who still follows is told."""
         for follower in self._followers:
-            follower.fail(LogError("the log is closed", hint="use it within its `async with`"))
+            follower.fail(closed())
         self._stop()
 
     def _stop(self) -> None:

@@ -93,7 +93,7 @@ class SyncFace:
 
 @asynccontextmanager
 async def _entered(make: Callable[[], AbstractContextManager[Any]]) -> AsyncIterator[Any]:
-    manager = make()
+    manager = await run_sync(make)
     project = await run_sync(manager.__enter__)
     try:
         yield _InThread(project)

@@ -195,8 +195,31 @@ def test_a_script_ends_by_itself(made: Path) -> None:
 
 
 def test_a_script_that_left_a_project_open_ends_too(made: Path) -> None:
-    source = "import datmo\nmanager = datmo.open()\nproject = manager.__enter__()\nprint(project.snapshots.ls())"
+    source = "import datmo\nproject = datmo.open()\nprint(project.snapshots.ls())"
     assert output(source, cwd=made) == "[]\n"
+
+
+def test_a_project_is_open_until_it_is_closed(home: Path) -> None:
+    made = datmo.init(home, name="held")
+    opened = datmo.open(home)
+    assert opened.id == made.id
+    assert repr(opened) == f"<Project {home}>"
+    opened.close()
+    opened.close()
+    assert repr(opened) == f"<Project {home}, closed>"
+    with pytest.raises(LogError, match="the log is closed") as caught:
+        opened.tasks.ls()
+    assert caught.value.hint is not None
+    assert "anew" in caught.value.hint
+    with made:
+        assert made.tasks.ls() == []
+    with pytest.raises(LogError):
+        made.tasks.ls()
+
+
+def test_what_cannot_be_opened_says_so_at_once(home: Path) -> None:
+    with pytest.raises(ProjectNotFound):
+        datmo.open(home)
 
 
 @pytest.mark.skipif(
