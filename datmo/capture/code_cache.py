@@ -16,7 +16,7 @@ from datmo.objects.source import FileState, settled
 
 __all__ = ["Cache"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Cache:

@@ -81,7 +81,7 @@ def gather(
     base = None if head is None else repository.project_tree(head)
     cache = Cache(cache_folder)
     facts = index_facts(repository, cache)
-    found = scan(repository, facts, cache)
+    found = scan(repository, facts, cache, scratch / "links")
     work = Work(repository, base, adder, cache, size_limit, scratch, look)
     content = collect(work, found, facts, store, progress)
     tree = changed_tree(repository.read_tree, lambda data: adder.add("tree", data), base, content.changes)

@@ -1,27 +1,30 @@
 """`.datmoignore`: files that captures leave out, tracked or not, in the words of `.gitignore`, at any level.
 
 libgit2 does the matching. It is given a work tree of its own in which each `.datmoignore` is a `.gitignore`, and
-which knows of no other rule.
+which knows of no other rule. Where it reads a rule otherwise than git does, it gets one that it reads like git.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pygit2
 
 from datmo.capture.code_repository import git_errors
 
-__all__ = ["NAME", "IgnoreRules", "match_rules"]
+__all__ = ["NAME", "IgnoreRules", "ignored_links", "match_rules"]
 
 NAME = ".datmoignore"
 
-# A negation of slashes alone matches nothing, but libgit2 1.9 reads beyond its end and dies.
-_NO_PATTERN = re.compile(rb"^!+[/\\\s]+$", re.MULTILINE)
+# A negation of slashes alone matches nothing, but libgit2 1.9 reads beyond its end and dies; slashes alone match all.
+_NO_PATTERN = re.compile(rb"^(!+[/\\\s]+|//+\s*)$", re.MULTILINE)
+# Any folder: libgit2 takes the asterisk at its end for any file, too.
+_ANY_FOLDER = re.compile(rb"^(!?/?(?:\*\*/)*)\*+/([ \t\r]*)$", re.MULTILINE)
 
 
 class IgnoreRules:
@@ -67,16 +70,44 @@ def match_rules(rules: dict[str, bytes], paths: Iterable[str], scratch: Path) ->
     return {path for path in paths if git.path_is_ignored(os.fsencode(path).decode(errors="replace"))}
 
 
+def ignored_links(git: pygit2.Repository, links: Iterable[str], scratch: Path) -> set[str]:
+    """Which links git ignores, none of them tracked. libgit2 takes one to a folder for a folder.
+
+    Parameters:
+        git: the repository, with its work tree.
+        links: their paths in the work tree.
+        scratch: a folder for our use, not there yet.
+    """
+    asked = list(links)
+    if not asked:
+        return set()
+    above = {parent for path in asked for parent in Path(path).parents}
+    rules = {}
+    for folder in above:
+        with contextlib.suppress(OSError):  # most folders have none
+            rules[os.path.join(folder, ".gitignore")] = Path(git.workdir, folder, ".gitignore").read_bytes()
+    # In a tree without the links they are plain files to it; the repository's other rules apply as well.
+    scratch.mkdir(parents=True)
+    _write_rules(scratch, rules)
+    beside = pygit2.Repository(git.path)
+    beside.workdir = os.fspath(scratch)
+    return {path for path in asked if beside.path_is_ignored(os.fsencode(path).decode(errors="replace"))}
+
+
+def _write_rules(tree: Path, rules: Mapping[str, bytes]) -> None:
+    for path, text in rules.items():
+        place = (tree / path).with_name(".gitignore")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(_ANY_FOLDER.sub(rb"\1?*/\2", _NO_PATTERN.sub(b"", text)))
+
+
 def _work_tree(rules: dict[str, bytes], scratch: Path) -> pygit2.Repository:
     tree, git = scratch / "tree", scratch / "git"
     for folder in (tree, git / "objects", git / "refs"):
         folder.mkdir(parents=True)
     (git / "HEAD").write_text("ref: refs/heads/none\n")
     (git / "config").write_text("[core]\n\texcludesFile = /dev/null\n")
-    for path, text in rules.items():
-        place = (tree / path).with_name(".gitignore")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(_NO_PATTERN.sub(b"", text))
+    _write_rules(tree, rules)
     with git_errors(f"the {NAME} files cannot be used"):
         repository = pygit2.Repository(os.fspath(git))
         repository.workdir = os.fspath(tree)

@@ -25,16 +25,12 @@ class IndexFacts(NamedTuple):
     """What an index holds, beside what libgit2 and git tell.
 
     Parameters:
-        entries: how many files.
-        size: their bytes, as far as 32 bits tell.
         unseen: paths whose edits git does not see, and whether a missing one counts as there.
         submodules: paths of submodules, and their commits.
         special: the .gitattributes and .datmoignore files in it.
         plain: whether all of it could be read; not so for split and sparse indexes.
     """
 
-    entries: int
-    size: int
     unseen: dict[str, bool]
     submodules: dict[str, str]
     special: list[str]
@@ -46,7 +42,7 @@ class IndexFacts(NamedTuple):
         return cls(*data)
 
 
-NOTHING = IndexFacts(0, 0, {}, {}, [], plain=True)
+NOTHING = IndexFacts({}, {}, [], plain=True)
 """What an index that is not there holds."""
 
 
@@ -76,13 +72,12 @@ def read_index(path: Path) -> IndexFacts:
     if data[:4] != b"DIRC" or version not in {2, 3, 4}:
         raise CodeError(f"the index {os.fspath(path)!r} has a form that is not known", hint="`git status` says more")
     count = int.from_bytes(data[8:12], "big")
-    size, position = 0, 12
+    position = 12
     unseen: dict[str, bool] = {}
     submodules: dict[str, str] = {}
     special: list[str] = []
     try:
         for start, flags, extended, name, position in _entries(data, count, version):  # noqa: B007
-            size += int.from_bytes(data[start + 36 : start + 40], "big")
             if flags & _ASSUME_UNCHANGED or extended & (_SKIP_WORKTREE | _INTENT_TO_ADD):
                 unseen[os.fsdecode(name)] = bool(extended & _SKIP_WORKTREE)
             if int.from_bytes(data[start + 24 : start + 28], "big") == _SUBMODULE:
@@ -91,7 +86,7 @@ def read_index(path: Path) -> IndexFacts:
                 special.append(os.fsdecode(name))
     except (IndexError, ValueError) as error:
         raise CodeError(f"the index {os.fspath(path)!r} is damaged", hint="`git status` says more") from error
-    return IndexFacts(count, size, unseen, submodules, special, plain=not _is_partial(data, position))
+    return IndexFacts(unseen, submodules, special, plain=not _is_partial(data, position))
 
 
 def _entries(data: bytes, count: int, version: int) -> Iterator[tuple[int, int, int, bytes, int]]:

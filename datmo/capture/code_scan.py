@@ -1,9 +1,10 @@
 """Finding what in a work tree is not as in HEAD.
 
-libgit2 does it for small work trees, within a millisecond or two. For large ones git is asked where it is
-installed, because it looks at files with several threads: 20,000 take libgit2 longer than all of `git status`. git
-gets an index of ours, a copy of the user's: in it, it notes which files it found unchanged, so that it reads them
-once.
+git is asked where it is installed. It knows best what it ignores: libgit2 1.9 takes a link to a folder for a folder,
+so that the rule `data/` hides it, and the rule `*/` for one of every file, and what they hide would be missing in a
+capture without a word. git also looks at files with several threads. It gets an index of ours, a copy of the user's:
+in it, it notes which files it found unchanged, so that it reads them once. Without git it is libgit2, and links are
+looked at again.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pygit2
-from pygit2.enums import DeltaStatus, DiffOption
+from pygit2.enums import DeltaStatus, DiffOption, FileMode
 
 from datmo.capture.code_cache import Cache
+from datmo.capture.code_ignore import ignored_links
 from datmo.capture.code_index import NOTHING, IndexFacts, index_key, read_index
 from datmo.capture.code_program import git_program, run_git
 from datmo.capture.code_repository import Repository, git_errors
@@ -27,8 +29,6 @@ from datmo.capture.code_tree import Leaf
 
 __all__ = ["Scan", "index_facts", "scan"]
 
-_MANY_FILES = 2_000
-_MANY_BYTES = 32 << 20
 _UNUSED_S = 3600.0
 _OWN_FOLDER = ".datmo"
 
@@ -66,13 +66,19 @@ def index_facts(repository: Repository, cache: Cache) -> IndexFacts:
     )
 
 
-def scan(repository: Repository, facts: IndexFacts, cache: Cache) -> Scan:
-    """Compare HEAD, index and work tree of the project."""
-    many = facts.entries > _MANY_FILES or facts.size > _MANY_BYTES or repository.prefix or not facts.plain
-    if many and not repository.own and git_program() is not None:
+def scan(repository: Repository, facts: IndexFacts, cache: Cache, scratch: Path) -> Scan:
+    """Compare HEAD, index and work tree of the project.
+
+    Parameters:
+        repository: where it is.
+        facts: what its index holds.
+        cache: what was learnt last time.
+        scratch: a folder for our use, not there yet.
+    """
+    if git_program() is not None:
         found = _scan_with_git(repository, facts, cache)
     else:
-        found = _scan_with_libgit2(repository)
+        found = _scan_with_libgit2(repository, scratch)
     prefix = repository.prefix
     return Scan(
         {name: leaf for path, leaf in found.staged.items() if (name := _inside(path, prefix))},
@@ -89,7 +95,7 @@ def _inside(path: str, prefix: str) -> str | None:
     return None if name == _OWN_FOLDER or name.startswith(f"{_OWN_FOLDER}/") else name
 
 
-def _scan_with_libgit2(repository: Repository) -> Scan:
+def _scan_with_libgit2(repository: Repository, scratch: Path) -> Scan:
     with git_errors("the work tree cannot be compared with git's index"):
         git = repository.git
         index = git.index
@@ -107,11 +113,21 @@ def _scan_with_libgit2(repository: Repository) -> Scan:
         found = index.diff_to_workdir(
             flags=DiffOption.INCLUDE_UNTRACKED
             | DiffOption.RECURSE_UNTRACKED_DIRS
+            | DiffOption.INCLUDE_IGNORED
             | DiffOption.INCLUDE_TYPECHANGE
             | DiffOption.IGNORE_SUBMODULES
             | DiffOption.SKIP_BINARY_CHECK
         )
-        return Scan(staged, *_sorted_out([os.fsdecode(delta.new_file.raw_path) for delta in found.deltas], looked))
+        paths: list[str] = []
+        links: list[str] = []
+        for delta in found.deltas:
+            path = os.fsdecode(delta.new_file.raw_path)
+            if delta.status in (DeltaStatus.UNTRACKED, DeltaStatus.IGNORED) and delta.new_file.mode == FileMode.LINK:
+                links.append(path)
+            elif delta.status != DeltaStatus.IGNORED:
+                paths.append(path)
+        paths += set(links) - ignored_links(git, links, scratch)
+        return Scan(staged, *_sorted_out(paths, looked))
 
 
 def _of_index(diff: pygit2.Diff) -> Iterable[tuple[str, Leaf | None]]:

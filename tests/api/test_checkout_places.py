@@ -133,3 +133,25 @@ async def test_tracked_files_that_datmoignore_leaves_out_stay(face: AsyncFace, h
         assert (home / "secret.txt").read_text() == "secret\n"
         await project.snapshots.checkout(left_out.id)
         assert (home / "secret.txt").read_text() == "secret\n"
+
+
+async def test_a_link_to_a_folder_comes_back_though_folders_of_its_name_are_ignored(
+    face: AsyncFace, home: Path, tmp_path: Path
+) -> None:
+    big = tmp_path / "big"
+    big.mkdir()
+    (big / "train.csv").write_text("1\n")
+    (home / ".gitignore").write_text("data/\n")
+    (home / "data").symlink_to(big)
+    async with face.init(home) as project:
+        made = await project.snapshots.create("with its link")
+        (home / "data").unlink()
+        await project.snapshots.checkout(made.id)
+        assert (home / "data").readlink() == big
+        await project.snapshots.checkout("-")
+        assert not (home / "data").exists()
+        (home / "data").mkdir()
+        (home / "data" / "own.csv").write_text("2\n")  # now it is a folder, and ignored
+        with pytest.raises(Refused):
+            await project.snapshots.checkout(made.id)
+        assert (home / "data" / "own.csv").read_text() == "2\n"
