@@ -22,6 +22,8 @@ import asyncclick as click
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import _documents  # noqa: E402, I001
+
 import datmo  # noqa: E402
 import datmo.config  # noqa: E402
 import datmo.errors  # noqa: E402
@@ -63,10 +65,6 @@ ABOUT_SETTINGS = """What a command or a call is given goes before everything. Th
 then the project, then the user, then the default. `datmo config set KEY VALUE` sets it for the project, as an event of
 its log; with `--user` for you in all projects, in `$XDG_CONFIG_HOME/datmo/settings.json` (by default below
 `~/.config`). A project that is open takes up what others set when it is opened the next time."""
-
-ABOUT_JSON = """`--format json` on a reading command gives one document; lists are lists. Keys are a promise: keys are
-added, never renamed or taken away. Times are ISO 8601 in UTC, to the microsecond. What JSON cannot say is written as
-`{"$float": "nan"}`. The documents of `inspect` have the same keys, and what ids stand for in place of the ids."""
 
 WHAT = {
     "project.initialized": "a folder became a project",
@@ -115,20 +113,28 @@ WHAT = {
 
 
 def main(arguments: list[str]) -> int:
-    made = {"cli": cli(), "sdk": sdk(), "settings": settings(), "events": events(), "outbox": outbox()}
+    made = {
+        "cli.md": cli(),
+        "sdk.md": sdk(),
+        "settings.md": settings(),
+        "events.md": events(),
+        "outbox.md": outbox(),
+        "json.md": page("JSON", *_documents.page_parts()),
+        "schema.json": _documents.schema(),
+    }
     wrong = [name for name, text in made.items() if _on_disk(name) != text]
     if "--check" in arguments:
         for name in wrong:
-            print(f"datmo/docs/{name}.md is not as the code is: python tools/reference.py")
+            print(f"datmo/docs/{name} is not as the code is: python tools/reference.py")
         return 1 if wrong else 0
     for name in wrong:
-        (FOLDER / f"{name}.md").write_text(made[name], encoding="utf-8")
-        print(f"wrote datmo/docs/{name}.md")
+        (FOLDER / name).write_text(made[name], encoding="utf-8")
+        print(f"wrote datmo/docs/{name}")
     return 0
 
 
 def _on_disk(name: str) -> str | None:
-    path = FOLDER / f"{name}.md"
+    path = FOLDER / name
     return path.read_text("utf-8") if path.exists() else None
 
 
@@ -160,12 +166,7 @@ def cli() -> str:
             parts += [_command(f"{name} {below}", each, "###") for below, each in command.commands.items()]
         elif command is not None:
             parts.append(_command(name, command, "##"))
-    parts += ["## JSON", ABOUT_JSON]
-    for kind in (aio.Session, aio.Snapshot, aio.Task, aio.Environment):
-        keys = [each.name for each in fields(kind) if not each.name.startswith("_")]
-        more = {"Task": ["duration"], "Session": []}.get(kind.__name__, ["current"])
-        article = "An" if kind is aio.Environment else "A"
-        parts.append(f"{article} {kind.__name__.lower()}: {', '.join(f'`{key}`' for key in [*keys, *more])}.")
+    parts.append("## JSON\n\n`datmo docs json` has every key of what `--format json` writes.")
     return page("The command line", *parts)
 
 

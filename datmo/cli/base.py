@@ -186,20 +186,22 @@ async def named_session(project: Project, options: dict[str, Any]) -> None:
     options["session_id"] = next(each.id for each in await project.sessions.ls() if each.name == name)
 
 
-def format_option(people: str = "table", *, csv: bool = False) -> Callable[[F], F]:
+def format_option(people: str = "table", *, csv: bool = False, lines: bool = False) -> Callable[[F], F]:
     """Return the option `--format`: for people, or JSON.
 
     Parameters:
         people: what the form for people is called.
         csv: whether there is CSV, too.
+        lines: whether JSON is a document a line, as things happen.
     """
+    documents = "JSON, one document a line" if lines else "one JSON document"
     return click.option(
         "--format",
         "form",
         type=click.Choice([people, "json", *(["csv"] if csv else [])]),
         default=people,
         show_default=True,
-        help="For people, one JSON document" + (", or CSV with a column for each value." if csv else "."),
+        help=f"For people, {documents}" + (", or CSV with a column for each value." if csv else "."),
     )
 
 

@@ -183,9 +183,10 @@ def _values(parameter: click.Parameter, path: str, rest: Sequence[str]) -> Itera
         return
     metavar = (parameter.metavar or "").strip("[].").upper()
     if metavar == "PAGE":
-        from datmo.cli.docs import pages
+        from datmo.cli.docs import SCHEMA, pages
 
         yield from (Candidate(name, title) for name, title in pages().items())
+        yield Candidate(SCHEMA, "what --format json writes")
         return
     if metavar in _PATHS:
         yield _FILES

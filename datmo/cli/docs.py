@@ -11,11 +11,13 @@ from datmo.cli.base import Command
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, put, width
 
-__all__ = ["FOLDER", "docs", "pages"]
+__all__ = ["FOLDER", "SCHEMA", "docs", "pages"]
 
 FOLDER = Path(__file__).parent.parent / "docs"
+SCHEMA = "schema.json"
+"""The page for programs: what `--format json` writes, as JSON Schema."""
 _WIDEST = 100
-_FIRST = ("guide", "tasks", "snapshots", "cli", "sdk")
+_FIRST = ("guide", "tasks", "snapshots", "cli", "json", "sdk")
 
 
 def pages() -> dict[str, str]:
@@ -29,10 +31,15 @@ def _text(name: str) -> str:
     return (FOLDER / f"{name}.md").read_text("utf-8")
 
 
-@click.command(cls=Command, examples=["datmo docs", "datmo docs guide", "datmo docs settings | less"])
+@click.command(
+    cls=Command, examples=["datmo docs", "datmo docs guide", "datmo docs settings | less", "datmo docs schema.json"]
+)
 @click.argument("page", metavar="[PAGE]", required=False)
 async def docs(page: str | None) -> None:
-    """Show the documentation: a guide, and references that are made from this very version."""
+    """Show the documentation: a guide, and references that are made from this very version.
+
+    `schema.json` is what `--format json` writes, as JSON Schema.
+    """
     from anyio.to_thread import run_sync
 
     known = await run_sync(pages)
@@ -41,6 +48,9 @@ async def docs(page: str | None) -> None:
         columns = [Column("page", styles={"": "cyan"}), Column("what it is about", flexible=True)]
         await put(table(columns, rows, width=width(), colour=colourful()))
         hint("`datmo docs guide` is where to begin")
+        return
+    if page == SCHEMA:
+        await put((await run_sync((FOLDER / SCHEMA).read_bytes)).decode())
         return
     if page not in known:
         raise click.BadParameter(f"there is no page {page!r}: {', '.join(known)}", param_hint="PAGE")

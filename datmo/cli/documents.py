@@ -1,4 +1,4 @@
-"""The entities as JSON documents. Their keys are a promise: keys are added, never renamed or taken away.
+"""The entities as JSON documents. Their keys are a promise, which `datmo.cli.schemas` declares.
 
 Times are ISO 8601 in UTC, to the microsecond. What JSON cannot say (NaN, bytes, integers beyond 64 bits) is written as
 the event log writes it, see `datmo.eventlog.codec`.
@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from datmo.cli.terminal import put_json
 from datmo.cli.words import exact
 
 if TYPE_CHECKING:
+    from datmo.core.differences import ValueChange
     from datmo.core.entity.environment import Environment
     from datmo.core.entity.session import Session
     from datmo.core.entity.snapshot import Snapshot
     from datmo.core.entity.task import Task
     from datmo.core.event import Event
-    from datmo.engine.tasks import TaskUpdate
 
-__all__ = ["entity", "event", "line", "put_document", "put_list", "stream_list", "update"]
+__all__ = ["entity", "event", "line", "page", "put_document", "put_list", "stream_list", "summary", "value_change"]
 
 
 def entity(each: Environment | Session | Snapshot | Task, **more: Any) -> dict[str, Any]:
@@ -57,22 +57,21 @@ def event(each: Event) -> dict[str, Any]:
     }
 
 
-_STREAMS = {1: "stdout", 2: "stderr"}
+def page(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `inspect` gives of an entity, with the times of its metrics as everywhere."""
+    if "metrics" not in found:
+        return dict(found)
+    return {**found, "metrics": {name: summary(each) for name, each in found["metrics"].items()}}
 
 
-def update(each: TaskUpdate) -> dict[str, Any]:
-    """Return something that happened to a task, with what it printed as text."""
-    return {
-        "event": each.event.type,
-        "task": each.event.entity_id,
-        "position": each.event.position,
-        "recorded_at": each.event.recorded_at,
-        "data": each.event.data,
-        "output": [
-            {"stream": _STREAMS.get(stream, str(stream)), "text": data.decode(errors="replace")}
-            for stream, data in each.output
-        ],
-    }
+def summary(each: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a metric."""
+    return {**each, "last_time": datetime.fromtimestamp(each["last_time"], UTC)}
+
+
+def value_change(each: ValueChange) -> dict[str, Any]:
+    """Return a value that differs, and by how much."""
+    return {**each._asdict(), "delta": each.delta}
 
 
 def line(document: Mapping[str, Any]) -> str:

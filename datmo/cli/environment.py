@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from datmo.core.entity.environment import Environment
     from datmo.core.environment import EnvironmentDifference, EnvironmentInUse
+    from datmo.engine.project import Project
 
 __all__ = ["environment"]
 
@@ -37,14 +38,20 @@ async def environment() -> None:
     "--dockerfile", is_flag=True, help="Propose a Dockerfile; it installs the requirements.txt that is there."
 )
 @click.option("--write", is_flag=True, help="Write the file; else it is only shown.")
-async def setup(dockerfile: bool, write: bool) -> None:
+@format_option("text")
+async def setup(dockerfile: bool, write: bool, form: str) -> None:
     """Propose a definition for a project that has none: a guess, from what its code imports."""
     async with opened() as project:
         found = await project.environments.setup(dockerfile=dockerfile, write=write)
     say(f"{found.name}: {found.reason}")
     for line in found.notices:
         notice(line)
-    await put(found.text)
+    if form == "json":
+        from datmo.cli.documents import put_document
+
+        await put_document(found._asdict())
+    else:
+        await put(found.text)
     if found.written:
         say(f"wrote {found.name}")
         hint("`datmo environment create` builds it ahead of time")
@@ -87,6 +94,13 @@ async def ls(form: str) -> None:
     elif found:
         await put(environment_table(found, current_id))
     _say_in_use(in_use)
+
+
+async def _current_id(project: Project) -> str | None:
+    try:
+        return (await project.environments.current()).environment.id
+    except EnvironmentInvalid:
+        return None
 
 
 def _say_in_use(in_use: EnvironmentInUse | EnvironmentInvalid) -> None:
@@ -139,10 +153,11 @@ async def inspect(given: str, form: str) -> None:
     """Show all that is known of an environment: definition, packages, builds, what uses it."""
     async with opened() as project:
         found = await project.environments.inspect(given)
+        current_id = await _current_id(project) if form == "json" else None
     if form == "json":
         from datmo.cli.documents import put_document
 
-        await put_document(found)
+        await put_document({**found, "current": found["id"] == current_id})
     else:
         from datmo.cli.pages import environment_page
 
@@ -173,9 +188,12 @@ async def diff(first: str, second: str, form: str) -> None:
 
 
 def _document(found: EnvironmentDifference) -> dict[str, Any]:
+    from datmo.cli.documents import value_change
+
     document: dict[str, Any] = {"first": found.first, "second": found.second, "same": found.same}
-    for name in ("definitions", "packages", "platform"):
-        document[name] = [each._asdict() for each in getattr(found, name)]
+    document["definitions"] = [each._asdict() for each in found.definitions]
+    for name in ("packages", "platform"):
+        document[name] = [value_change(each) for each in getattr(found, name)]
     return document
 
 

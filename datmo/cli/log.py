@@ -176,7 +176,7 @@ async def show(position: int, form: str) -> None:
 @_entity
 @_types
 @click.option("--after", type=_position, metavar="POSITION", help="Begin behind it.  [default: the end]")
-@format_option("text")
+@format_option("text", lines=True)
 async def follow(entity: str | None, types: tuple[str, ...], after: int | None, form: str) -> None:
     """Show events as any process records them, until Ctrl-C; as JSON, one document a line."""
     from datmo.cli.documents import event, line
@@ -249,7 +249,7 @@ async def replay(moment: int | datetime | None, form: str) -> int:
     if form == "json":
         from datmo.cli.documents import put_document
 
-        await put_document(report._asdict() | {"seconds": round(took, 6), "equal": not report.different})
+        await put_document(report._asdict() | {"duration": round(took, 6), "same": not report.different})
     else:
         outcome = f"these differ from the live ones: {', '.join(report.different)}" if report.different else ""
         await put(f"views rebuilt from {amount(report.events, 'event')} in {took:.1f} s, ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -69,6 +70,11 @@ def entries() -> dict[str, Entry]:
 def version_line() -> str:
     """Return what `datmo version` shows."""
     return f"datmo {datmo.__version__}"
+
+
+def version_document() -> dict[str, str]:
+    """Return what `datmo version --format json` shows."""
+    return {"version": datmo.__version__, "python": ".".join(map(str, sys.version_info[:3]))}
 
 
 def page(width: int) -> str:

@@ -25,10 +25,16 @@ _NAMED = 4
 """How many things that have changed are named in a line."""
 
 
-@click.command(cls=Command, examples=["datmo version"])
-async def version() -> None:
+@click.command(cls=Command, examples=["datmo version", "datmo version --format json"])
+@format_option("text")
+async def version(form: str) -> None:
     """Show the version of Datmo."""
-    await put(overview.version_line() + "\n")
+    if form == "json":
+        from datmo.cli.documents import put_document
+
+        await put_document(overview.version_document())
+    else:
+        await put(overview.version_line() + "\n")
 
 
 @click.command(cls=Command, examples=['datmo init --name iris --description "first steps"', "datmo init"])
@@ -131,7 +137,7 @@ async def _put_json(found: Status[Snapshot, Task]) -> None:
     document = found._asdict() | {
         "home": str(found.home),
         "session": entity(found.session),
-        "snapshot": None if found.snapshot is None else entity(found.snapshot),
+        "snapshot": None if found.snapshot is None else entity(found.snapshot, current=True),
         "running": [entity(task) for task in found.running],
         "changes": None if found.changes is None else _changes_document(found.changes),
     }
@@ -139,9 +145,17 @@ async def _put_json(found: Status[Snapshot, Task]) -> None:
 
 
 def _changes_document(found: TreeChanges) -> dict[str, Any]:
-    lists = {name: [each._asdict() for each in getattr(found, name)] for name in ("code", "files", "config")}
+    from datmo.cli.documents import value_change
+
+    lists = {name: [each._asdict() for each in getattr(found, name)] for name in ("code", "files")}
     environment = None if found.environment is None else list(found.environment)
-    return {"same": found.same, **lists, "environment": environment, "notices": list(found.notices)}
+    return {
+        "same": found.same,
+        **lists,
+        "config": [value_change(each) for each in found.config],
+        "environment": environment,
+        "notices": list(found.notices),
+    }
 
 
 @click.command(cls=Command, examples=["datmo cleanup", "datmo cleanup --yes"])

@@ -162,10 +162,11 @@ async def inspect(given: str, form: str) -> None:
     """Show all that is known of a snapshot. ID is its id, a unique prefix of it, or its label."""
     async with opened() as project:
         found = await project.snapshots.inspect(given)
+        current = await project.snapshots.current() if form == "json" else None
     if form == "json":
-        from datmo.cli.documents import put_document
+        from datmo.cli.documents import page, put_document
 
-        await put_document(found)
+        await put_document(page(found) | {"current": current is not None and current.id == found["id"]})
     else:
         from datmo.cli.pages import snapshot_page
 

@@ -119,10 +119,11 @@ def patch_lines(each: TextChange) -> list[str]:
 
 
 def _document(found: Difference) -> dict[str, Any]:
-    """Return a difference as plain values; its keys are a promise."""
+    from datmo.cli.documents import value_change
+
     document: dict[str, Any] = {"first": found.first, "second": found.second, "same": found.same}
     for name in ("config", "stats", "packages"):
-        document[name] = [{**each._asdict(), "delta": each.delta} for each in getattr(found, name)]
+        document[name] = [value_change(each) for each in getattr(found, name)]
     for name in ("files", "code", "definitions"):
         document[name] = [each._asdict() for each in getattr(found, name)]
     document["environment"] = None if found.environment is None else list(found.environment)

@@ -93,7 +93,7 @@ class RunCommand(Command):
 @click.option("--executor", type=click.Choice(["docker", "process"]), help="Where.  [default: by the environment]")
 @run_options
 @sweep_options
-@format_option("text")
+@format_option("text", lines=True)
 @click.pass_context
 async def run(
     ctx: click.Context,
@@ -106,7 +106,7 @@ async def run(
 
     CMD is one whole command, in quotes; or put `--` before its words. It runs on exactly the code that is here now, in
     a checkout of its own. The exit code is the command's own; of several tasks, 1 where one of them failed. `--format
-    json` writes every event of the tasks as it happens, one JSON document a line.
+    json` writes every event of the tasks as it happens, one JSON document a line; with `--detach` the list of tasks.
     """
     from datmo.engine.edge import single_error
     from datmo.errors import DatmoError
@@ -118,6 +118,7 @@ async def run(
             sweep = SweepOptions.taken(options)
             exclusive(session=options["session"], session_id=options["session_id"])
             if options["options"].interactive:
+                exclusive(interactive=True, format=None if form == "text" else form)
                 return await _run_interactive(given, options)
             if len(given) > 1 or sweep.many or form == "json":
                 return await _run_many(given, sweep, form, options)
@@ -139,7 +140,7 @@ async def _run_many(
 
     specs = await specs_of(commands, sweep, options.pop("name"))
     if sweep.detach:
-        return await detach(specs, sweep, options)
+        return await detach(specs, sweep, form, options)
     return await run_many(specs, sweep, form, options)
 
 

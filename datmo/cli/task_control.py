@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncclick as click
 
 from datmo.cli.base import Command, format_option, opened, time_of
-from datmo.cli.terminal import hint, put, put_bytes, say
+from datmo.cli.terminal import hint, put, put_bytes, put_json, say
 from datmo.cli.words import Shortened, clean, duration, values
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _SOME_FAILED = 1
 @click.option("--follow", "-f", is_flag=True, help="Go on as it prints, up to its end.")
 @click.option("--since", type=time_of, metavar="TIME", help="Only what came from then on: ISO 8601, or 10m, 2h.")
 @click.option("--stderr", is_flag=True, help="Only its standard error.")
-async def logs(given: str, follow: bool, since: datetime | None, stderr: bool) -> None:
+@format_option("text", lines=True)
+async def logs(*, given: str, follow: bool, since: datetime | None, stderr: bool, form: str) -> None:
     """Show what a task printed: both streams in the order of arrival, lines kept whole."""
     import anyio
 
@@ -41,7 +43,8 @@ async def logs(given: str, follow: bool, since: datetime | None, stderr: bool) -
         if follow:
             # Whoever follows a task that nobody attends takes it over, or it would never end.
             workers.start_soon(project.tasks.wait, found.id, name=f"attendance of task {found.id}")
-        await _show_output(project.tasks.follow(found.id, since=since, live=follow), only_stderr=stderr)
+        show = partial(_put_lines, found.id) if form == "json" else _show_output
+        await show(project.tasks.follow(found.id, since=since, live=follow), only_stderr=stderr)
         workers.cancel_scope.cancel()
     if not follow and not found.ended:
         hint(f"it has not ended: `datmo task logs {given} -f` shows what it goes on to print")
@@ -63,6 +66,21 @@ async def _show_output(updates: AsyncGenerator[TaskUpdate, None], *, only_stderr
         await put_bytes(rest)
 
 
+async def _put_lines(task_id: str, updates: AsyncGenerator[TaskUpdate, None], *, only_stderr: bool) -> None:
+    """Write output as JSON, a document a line."""
+    from datmo.cli.documents import line
+    from datmo.cli.task_stream import OutputLines
+    from datmo.core.frames import STDERR
+
+    output = OutputLines(task_id)
+    async with aclosing(updates) as each:
+        async for update in each:
+            for stream, data in update.output:
+                if stream == STDERR or not only_stderr:
+                    await put_json("".join(line(found) + "\n" for found in output.take(update, stream, data)))
+    await put_json("".join(line(found) + "\n" for found in output.close()))
+
+
 @click.command("inspect", cls=Command, examples=["datmo task inspect 7k2m", "datmo task inspect 7k2m --format json"])
 @click.argument("given", metavar="ID")
 @format_option("text")
@@ -71,9 +89,9 @@ async def inspect(given: str, form: str) -> None:
     async with opened() as project:
         found = await project.tasks.inspect(given)
     if form == "json":
-        from datmo.cli.documents import put_document
+        from datmo.cli.documents import page, put_document
 
-        await put_document(found)
+        await put_document(page(found))
     else:
         from datmo.cli.pages import task_page
 
@@ -109,10 +127,15 @@ async def stop(ctx: click.Context, given: str | None, option: str | None, every:
 
 @click.command("wait", cls=Command, examples=["datmo task wait 7k2m", "datmo task wait 7k2m 91cd"])
 @click.argument("given", metavar="ID...", nargs=-1, required=True)
-async def wait(given: tuple[str, ...]) -> int:
+@format_option("text")
+async def wait(given: tuple[str, ...], form: str) -> int:
     """Wait until tasks have ended. Exits with 1 where one of them did not succeed."""
     async with opened() as project:
         ended = await project.tasks.wait(*given)
+    if form == "json":
+        from datmo.cli.documents import entity, put_list
+
+        await put_list(entity(each) for each in ended)
     say_ended(ended)
     return 0 if all(each.status == "SUCCESS" for each in ended) else _SOME_FAILED
 

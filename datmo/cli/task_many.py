@@ -77,15 +77,20 @@ async def run_many(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, op
     return _summary(ended, sweep.rank, form)
 
 
-async def detach(specs: Sequence[TaskSpec], sweep: SweepOptions, options: dict[str, Any]) -> int:
-    """Leave tasks to a process of their own, and write their ids, a line each."""
+async def detach(specs: Sequence[TaskSpec], sweep: SweepOptions, form: str, options: dict[str, Any]) -> int:
+    """Leave tasks to a process of their own, and write their ids, a line each, or the list of them as JSON."""
     async with opened() as project:
         await named_session(project, options)
         tasks = await project.tasks.detach(
             specs, limit=sweep.jobs, retries=sweep.retries, max_failures=sweep.max_failures, **options
         )
     ids = Shortened(task.id for task in tasks)
-    await put("".join(f"{task.id}\n" for task in tasks))
+    if form == "json":
+        from datmo.cli.documents import entity, put_list
+
+        await put_list(entity(task) for task in tasks)
+    else:
+        await put("".join(f"{task.id}\n" for task in tasks))
     say(f"{amount(len(tasks), 'task')} left to a process of their own")
     hint(f"`datmo task logs -f {ids(tasks[0].id)}` follows, `datmo task stop` stops, `datmo task wait` waits")
     return 0
@@ -93,12 +98,14 @@ async def detach(specs: Sequence[TaskSpec], sweep: SweepOptions, options: dict[s
 
 async def _tell(running: RunningTasks) -> None:
     """Write every event of the tasks as one line of JSON, as it happens."""
-    from datmo.cli.documents import line, update
+    from datmo.cli.documents import line
+    from datmo.cli.task_stream import Updates
 
+    updates = Updates()
     async with aclosing(running.events()) as events:
         async for each in events:
             try:
-                await put_json(line(update(each)) + "\n")
+                await put_json(line(updates.document(each)) + "\n")
             except ReaderGone:  # the tasks go on without
                 return
 

@@ -66,9 +66,9 @@ async def metrics(ctx: click.Context, /, given: str, name: str | None, form: str
 
 async def _all(found: Mapping[str, Mapping[str, Any]], form: str) -> None:
     if form == "json":
-        from datmo.cli.documents import put_document
+        from datmo.cli.documents import put_document, summary
 
-        await put_document(found)
+        await put_document({name: summary(each) for name, each in found.items()})
         return
     names = ("last", "min", "max", "last_step", "count")
     if form == "csv":
@@ -100,8 +100,9 @@ async def _one(found: Series, form: str) -> None:
     if form == "json":
         from datmo.cli.documents import line
 
-        lists = {name: getattr(found, name).tolist() for name in ("steps", "times", "values")}
-        await put_json(line({"name": found.name, **lists}) + "\n")
+        times = [exact(_moment(at)) for at in found.times]
+        document = {"steps": found.steps.tolist(), "times": times, "values": found.values.tolist()}
+        await put_json(line({"name": found.name, **document}) + "\n")
     elif form == "csv":
         rows = ([step, exact(_moment(at)), each] for step, at, each in _points(found))
         await put_json(_csv([("step", "time", "value"), *rows]))

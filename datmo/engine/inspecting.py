@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import fields
 from typing import Any
 
-from datmo.core.event import from_microseconds
+from datmo.core.entity.snapshot import Snapshot
+from datmo.core.entity.task import Task
 from datmo.engine.workspace import Workspace
-from datmo.projections import metrics
+from datmo.projections import metrics, snapshots, tasks
 from datmo.projections.content import CODE, ENVIRONMENTS, FILES
 from datmo.projections.projection import Row
 
@@ -15,48 +17,39 @@ __all__ = ["inspect_snapshot", "inspect_task"]
 
 
 async def inspect_snapshot(workspace: Workspace, row: Row) -> dict[str, Any]:
-    """Return a snapshot with what its ids stand for."""
+    """Return a snapshot's attributes, and what its ids stand for."""
     return {
-        "id": row["id"],
-        "model_id": workspace.project_id,
-        "session_id": row["session_id"],
-        "task_id": row["task_id"],
-        "message": row["message"],
-        "label": row["label"],
-        "created_at": from_microseconds(row["created_at"]),
-        "updated_at": from_microseconds(row["updated_at"]),
-        "config": row["config"],
+        **_attributes(snapshots.entity(row, workspace.project_id)),
         "config_path": row["config_path"],
-        "stats": row["stats"],
         "stats_path": row["stats_path"],
         **await _contents(workspace, row),
     }
 
 
 async def inspect_task(workspace: Workspace, row: Row, *, unattended: bool) -> dict[str, Any]:
-    """Return a task with what its ids stand for.
+    """Return a task's attributes, and what its ids stand for.
 
     Parameters:
         workspace: the project.
         row: the task's row.
         unattended: whether it was seen to have no supervisor, which no event says.
     """
-    as_they_are = (
-        "session_id name command argv status executor executor_reason runs_on config options results exit_code reason"
-    )
-    times = {"created_at": "created_at", "start_time": "started_at", "end_time": "ended_at"}
+    found = tasks.entity(row, workspace.project_id, unattended=unattended)
     return {
-        "id": row["id"],
-        "model_id": workspace.project_id,
-        **{name: row[name] for name in as_they_are.split()},
-        **{name: row[key] and from_microseconds(row[key]) for name, key in times.items()},
-        "unattended": unattended,
-        "notices": row["notices"],
+        **_attributes(found),
+        "duration": found.duration,
+        "argv": row["argv"],
+        "executor_reason": row["executor_reason"],
+        "options": row["options"],
         "output_size": row["output_size"],
         "output_limited": bool(row["output_limited"]),
         "metrics": await workspace.query(lambda connection: metrics.of_task(connection, row["id"])),
         **await _contents(workspace, row),
     }
+
+
+def _attributes(entity: Snapshot | Task) -> dict[str, Any]:
+    return {each.name: getattr(entity, each.name) for each in fields(entity)}
 
 
 async def _contents(workspace: Workspace, row: Row) -> dict[str, Any]:

@@ -160,7 +160,7 @@ async def test_replay_compares_with_the_live_views(run: Datmo, project: Path) ->
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("views rebuilt from 3 events in ")
     assert done.out.endswith(", equal to the live ones\n")
-    assert (await run("log", "replay", "--format", "json")).json["equal"] is True
+    assert (await run("log", "replay", "--format", "json")).json["same"] is True
 
 
 async def test_replay_names_the_views_that_differ(run: Datmo, project: Path) -> None:

@@ -138,14 +138,14 @@ async def test_programs_get_every_event_as_a_line(run: Datmo, project: Path) -> 
     done = await run("task", "run", "sh -c 'echo out; echo err >&2; exit 3'", "--format", "json")
     assert done.code == 3
     events = [json.loads(line) for line in done.out.splitlines()]
-    assert [each["event"] for each in events if each["event"] != "task.output"] == [
+    assert [each["type"] for each in events if each["type"] != "task.output"] == [
         "task.created",
         "task.started",
         "task.failed",
     ]
     printed = [part for each in events for part in each["output"]]
     assert sorted((part["stream"], part["text"]) for part in printed) == [("stderr", "err\n"), ("stdout", "out\n")]
-    assert len({each["task"] for each in events}) == 1
+    assert len({each["task_id"] for each in events}) == 1
     assert "tasks succeeded" not in done.err
 
 
