@@ -31,5 +31,6 @@ async def test_what_has_changed_is_shown(run: Datmo, project: Path) -> None:
     found = (await run("status", "--format", "json")).json
     assert found["snapshot"]["id"] == made
     assert {"path": "train.py", "kind": "changed"} in found["changes"]["code"]
-    assert found["changes"]["config"] == [{"key": "lr", "kind": "added", "before": None, "after": 0.1}]
+    (lr,) = found["changes"]["config"]
+    assert lr == {"key": "lr", "kind": "added", "before": None, "after": 0.1, "delta": None}
     assert (await run("status", "--format", "json", "--no-changes")).json["changes"] is None
