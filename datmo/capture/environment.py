@@ -185,12 +185,29 @@ def _in_folder(root: Path, folder: Path) -> _Found | None:
             notices.append("pyproject.toml is not used: it names no project")
             continue
         others = present[position + 1 :]
+        if name == "Dockerfile":
+            others = _not_copied(folder / name, others)
         if others:
             notices.append(f"{name} is the environment; not used: {', '.join(others)}")
         base, relative = _placed(root, folder / name)
         found = _read(_IN_THE_ROOT[name], base, relative, root)
         return found._replace(notices=(*notices, *found.notices))
     return None
+
+
+def _not_copied(dockerfile: Path, names: list[str]) -> list[str]:
+    """Return those of some files beside a Dockerfile that it does not copy into its image."""
+    from datmo.capture.dockerfile import copied_sources
+    from datmo.capture.dockerignore import pattern_regex
+
+    sources = copied_sources(dockerfile.read_bytes()) if names else ()
+    if sources is None:
+        return []
+    try:
+        patterns = [pattern_regex(source, whose="the Dockerfile") for source in sources]
+    except EnvironmentInvalid:  # whoever builds it will be told
+        return names
+    return [name for name in names if not any(pattern.match(name) for pattern in patterns)]
 
 
 def _names_project(path: Path) -> bool:

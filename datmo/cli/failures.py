@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import asyncclick as click
 
-from datmo.cli.terminal import hint, paint, say, verbose
+from datmo.cli.terminal import hint, paint, quiet, say, verbose
 from datmo.errors import BuildFailed, DatmoError, EnvironmentInvalid, InvalidArgument, LogError, ObjectError
 
 __all__ = ["INTERRUPTED", "report", "report_bug", "report_usage"]
@@ -36,6 +36,9 @@ def report(error: DatmoError, command: str | None = None) -> int:
     """
     context = click.get_current_context(silent=True)
     command = context.command_path if context is not None else command or "datmo"
+    if isinstance(error, BuildFailed) and quiet():
+        for line in error.output.splitlines():  # of which nothing was shown
+            say(f"  {line}", always=True)
     advice = error.hint or next((text for kind, text in _NEXT if isinstance(error, kind)), None)
     _show(error.message, advice and (advice if error.hint else advice.format(command=command)))
     if verbose():

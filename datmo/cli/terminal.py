@@ -23,6 +23,7 @@ __all__ = [
     "paint",
     "put",
     "put_json",
+    "quiet",
     "say",
     "set_verbosity",
     "verbose",
@@ -111,6 +112,11 @@ def verbose() -> bool:
     return _Verbosity.level == "verbose"
 
 
+def quiet() -> bool:
+    """Say whether only errors shall be said."""
+    return _Verbosity.level == "quiet"
+
+
 def say(line: str, *, always: bool = False) -> None:
     """Say something on standard error.
 
@@ -118,7 +124,7 @@ def say(line: str, *, always: bool = False) -> None:
         line: what is said.
         always: whether it is an error, which is said where all else is not.
     """
-    if _Verbosity.level == "quiet" and not always:
+    if quiet() and not always:
         return
     try:
         sys.stderr.write(line + "\n")

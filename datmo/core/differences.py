@@ -174,8 +174,9 @@ def value_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[
 
 
 def package_changes(before: Iterable[str], after: Iterable[str]) -> tuple[ValueChange, ...]:
-    """Return the packages that differ between two lists of `name==version`."""
-    return value_changes(_versions(before), _versions(after))
+    """Return the packages that differ between two lists of `name==version`; none where nothing is known of one."""
+    first, second = _versions(before), _versions(after)
+    return value_changes(first, second) if first and second else ()
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:

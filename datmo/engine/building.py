@@ -32,6 +32,7 @@ class Place(NamedTuple):
     image: str | None = None
     binaries: tuple[Path, ...] = ()
     python_path: str = ""
+    entrypoint: tuple[str, ...] = ()
 
 
 class _Plan(NamedTuple):
@@ -97,8 +98,15 @@ async def _packages(workspace: Workspace, docker: DockerExecutor, tag: str) -> l
 
 
 def _in_container(plan: _Plan, state: str, tag: str, info: ImageInfo | None) -> Place:
-    path = info.variables.get("PYTHONPATH", "") if info else ""
-    return Place(f"a container of image {short(plan.key, 7)} ({state})", image=tag, python_path=path)
+    from datmo.runner.executors.docker_images import ImageInfo
+
+    info = info or ImageInfo("")
+    return Place(
+        f"a container of image {short(plan.key, 7)} ({state})",
+        image=tag,
+        python_path=info.variables.get("PYTHONPATH", ""),
+        entrypoint=info.entrypoint,
+    )
 
 
 def image_tag(workspace: Workspace, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -220,6 +221,12 @@ class Running:
             f"captured code {code} · environment {environment} ({prepared.environment['described']})",
             f"runs in {prepared.place.described}: {prepared.placement.reason}",
         ]
+        if entrypoint := prepared.place.entrypoint:
+            twice = self._order.argv[: len(entrypoint)] == list(entrypoint)
+            said.append(
+                f"the image's ENTRYPOINT goes before the command: {shlex.join(entrypoint)}"
+                + ("; the command has it, too: leave it out there" if twice else "")
+            )
         if self._order.gpu and prepared.gpus is None:
             said.append("no GPU found here: it runs without")
         if of_a_shell := next((word for word in self._order.argv if word in _OF_A_SHELL), None):

@@ -3,7 +3,8 @@
 A line is a result when it has exactly one colon with something on both sides of it. Both sides are trimmed; the last
 line of a key wins. A value that is a number (`0.97`, `-3`, `1e-4`, `nan`, `inf`) becomes one, `true` and `false` (also
 as Python prints them) become booleans, all else stays text. Of a line that rewrites itself with carriage returns, a
-progress bar, what is seen last counts; colours are left out.
+progress bar, what is seen last counts; colours are left out. What Python shows of an exception is none, though it
+ends in `ValueError: why`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ KEY_LIMIT = 200
 COUNT_LIMIT = 10_000
 """Keys that are kept of one task; a program that prints more is printing a table."""
 
+_TRACEBACK = b"Traceback (most recent call last):"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 _FLOAT = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
@@ -63,6 +65,7 @@ class ResultLines:
         self._found: dict[bytes, bytes] = {}
         self._unfinished: dict[int, bytes] = {}
         self._overlong: set[int] = set()
+        self._excepting: set[int] = set()
 
     def feed(self, frames: bytes) -> None:
         """Take some whole frames. A line may begin in one and end in a later one of the same stream."""
@@ -73,15 +76,17 @@ class ResultLines:
                 if stream in self._overlong:
                     self._overlong.discard(stream)
                     whole = whole.partition(b"\n")[2]
-                self.feed_lines(whole)
+                self.feed_lines(whole, stream)
             else:
                 rest = self._unfinished.pop(stream, b"") + rest
             if len(rest) > LINE_LIMIT:
                 self._overlong.add(stream)
             self._unfinished[stream] = b"" if stream in self._overlong else rest
 
-    def feed_lines(self, lines: bytes) -> None:
-        """Take some whole lines."""
+    def feed_lines(self, lines: bytes, stream: int = 0) -> None:
+        """Take some whole lines of a stream."""
+        if stream in self._excepting or _TRACEBACK in lines:
+            lines = self._without_exceptions(lines, stream)
         if b":" not in lines:
             return
         for line in lines.split(b"\n"):
@@ -96,11 +101,24 @@ class ResultLines:
             self._found.pop(key, None)  # so that the last one comes last, and wins over other spellings
             self._found[key] = value
 
+    def _without_exceptions(self, lines: bytes, stream: int) -> bytes:
+        """Leave out the lines that show an exception, also where they began, or end, in another part."""
+        kept = []
+        for line in lines.split(b"\n"):
+            if stream not in self._excepting:
+                if line.startswith(_TRACEBACK):
+                    self._excepting.add(stream)
+                else:
+                    kept.append(line)
+            elif line.strip() and not line.startswith((b" ", b"\t")):
+                self._excepting.discard(stream)  # the exception itself, behind its indented frames
+        return b"\n".join(kept)
+
     def results(self) -> dict[str, int | float | bool | str]:
         """Return what has been found so far, the lines included that have no end yet."""
         last = ResultLines()
         for stream, rest in self._unfinished.items():
-            if stream not in self._overlong:
+            if stream not in self._overlong | self._excepting:
                 last.feed_lines(rest)
         results = {}
         for raw, value in {**self._found, **last._found}.items():

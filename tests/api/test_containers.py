@@ -56,6 +56,24 @@ async def test_a_dockerfile_means_a_container(face: Face, project: Any, home: Pa
 
 
 @only_async
+async def test_what_the_image_does_otherwise_than_a_task_is_said(
+    project: Any, home: Path, said: Said, base_image: str
+) -> None:
+    (home / "Dockerfile").write_text(
+        f'FROM {base_image}\nWORKDIR /app\nUSER nobody\nENTRYPOINT ["python"]\nCMD ["x.py"]\n'
+    )
+    failed = await project.tasks.run("python train.py")
+    assert failed.exit_code == 2
+    assert any("ENTRYPOINT goes before the command: python; the command has it, too" in each for each in failed.notices)
+    assert "starts in /home, where the code is, not in the image's WORKDIR /app" in said.text
+    said.clear()
+    await project.config.set("container.code", "/app")
+    assert (await project.tasks.run("train.py")).status == "SUCCESS"
+    assert "WORKDIR" not in said.text
+    assert "the command has it, too" not in said.text
+
+
+@only_async
 async def test_an_image_is_built_once_until_what_it_copies_changes(project: Any, home: Path) -> None:
     async def built() -> int:
         return len([event async for event in project.log.read(types=["environment.built"])])

@@ -58,7 +58,7 @@ def lines(content: bytes) -> list[str]:
 
 
 def test_the_order_decides_and_what_is_passed_over_is_named(store: ObjectStore, root: Path) -> None:
-    put(root, {"Dockerfile": DOCKERFILE, "requirements.txt": "six\n", "pyproject.toml": PYPROJECT})
+    put(root, {"Dockerfile": "FROM scratch\n", "requirements.txt": "six\n", "pyproject.toml": PYPROJECT})
     put(root, {"environment.yml": CONDA})
     order = [("Dockerfile", "dockerfile"), ("requirements.txt", "requirements")]
     order += [("pyproject.toml", "pyproject"), ("environment.yml", "conda")]
@@ -70,6 +70,22 @@ def test_the_order_decides_and_what_is_passed_over_is_named(store: ObjectStore, 
         assert capture.notices == ((expected,) if others else ())
         (root / name).unlink()
     assert capture_environment(store, root).kind == "interpreter"
+
+
+@pytest.mark.parametrize(
+    ("copies", "named"),
+    [
+        ("COPY requirements.txt /tmp/", "pyproject.toml"),
+        ("COPY req*.txt py* /tmp/", ""),
+        ("COPY . /app", ""),
+        ("COPY src /src", "requirements.txt, pyproject.toml"),
+        ("COPY [a- /src", "requirements.txt, pyproject.toml"),
+    ],
+)
+def test_what_a_dockerfile_copies_is_not_called_unused(store: ObjectStore, root: Path, copies: str, named: str) -> None:
+    put(root, {"Dockerfile": f"FROM scratch\n{copies}\n", "requirements.txt": "six\n", "pyproject.toml": PYPROJECT})
+    expected = f"Dockerfile is the environment; not used: {named}"
+    assert capture_environment(store, root).notices == ((expected,) if named else ())
 
 
 def test_a_pyproject_of_settings_alone_is_no_environment(store: ObjectStore, root: Path) -> None:

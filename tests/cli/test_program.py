@@ -259,6 +259,16 @@ def test_in_a_container_it_is_the_same(home: Path, base_image: str) -> None:
     assert (cleaned.code, "1 image" in cleaned.out) == (0, True)
 
 
+def test_quiet_still_says_why_an_image_could_not_be_built(home: Path, base_image: str) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo built so far; exit 7\n")
+    done = program("task", "run", "--quiet", "python train.py", cwd=home)
+    assert (done.code, done.out) == (125, "")
+    *printed, error, _ = done.err.splitlines()
+    assert "  built so far" in printed
+    assert error.startswith("error: the image could not be built at `RUN echo built so far; exit 7`")
+    assert program("cleanup", "--yes", cwd=home).code == 0
+
+
 def test_where_no_engine_answers_the_exit_code_is_that_of_docker_run(home: Path) -> None:
     (home / "Dockerfile").write_text("FROM python:3.11-slim\n")
     done = program("task", "run", "python train.py", cwd=home, DOCKER_HOST="unix:///nowhere/docker.sock")

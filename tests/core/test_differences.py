@@ -31,6 +31,10 @@ def test_packages_are_compared_by_name_whatever_its_case() -> None:
     assert change == ("numpy", "changed", "1.0", "2.0")
 
 
+def test_packages_that_are_not_known_are_not_called_removed() -> None:
+    assert package_changes(["torch==2.0"], []) == package_changes([], ["torch==2.0"]) == ()
+
+
 def test_files_are_compared_by_content_mode_and_path() -> None:
     before = {"a": ("x", 0o644, 1), "b": ("y", 0o644, 2), "c": ("z", 0o644, 3), "d": ("w", 0o644, 4)}
     after = {"a": ("x", 0o755, 1), "b": ("x", 0o644, 1), "e": ("z", 0o644, 3), "d": ("w", 0o644, 4)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,30 @@ def test_a_line_with_one_colon_is_a_result() -> None:
 )
 def test_other_lines_are_not(line: str) -> None:
     assert parse_results([line]) == {}
+
+
+TRACEBACK = (
+    b"accuracy: 0.9\nTraceback (most recent call last):\n"
+    b'  File "train.py", line 3, in <module>\n    rate: float = lr["x"]\n'
+    b"KeyError: 3\nloss: 0.25\n\n"
+    b"During handling of the above exception, another exception occurred:\n\n"
+    b"Traceback (most recent call last):\n    raise ValueError(3)\nAssertionError\nf1: 0.5\n"
+)
+
+
+@given(st.lists(st.integers(0, len(TRACEBACK)), max_size=5))
+def test_an_exception_is_no_result_however_it_is_cut(cuts: list[int]) -> None:
+    places = [0, *sorted(cuts), len(TRACEBACK)]
+    taken = ResultLines()
+    for begin, end in pairwise(places):
+        taken.feed(frame(STDERR, TRACEBACK[begin:end]) + frame(STDOUT, b"x\n"))
+    assert taken.results() == {"accuracy": 0.9, "loss": 0.25, "f1": 0.5}
+
+
+def test_an_exception_whose_last_line_has_no_end_is_no_result_either() -> None:
+    taken = ResultLines()
+    taken.feed(frame(STDERR, b"Traceback (most recent call last):\n  x\nValueError: diverged"))
+    assert taken.results() == {}
 
 
 def test_the_last_line_of_a_key_wins_however_it_is_spaced() -> None:

@@ -36,14 +36,20 @@ class ImageInfo(NamedTuple):
     user: str = ""
 
     def notices(self, code_at: str = "/home") -> tuple[str, ...]:
-        """Return a line for each thing of the image's own that the code, mounted at `code_at`, will hide."""
+        """Return a line for each thing of the image's own that is otherwise with the code mounted at `code_at`."""
         own = {"WORKDIR": self.working_dir, "HOME": self.variables.get("HOME", "")}
         own |= {"entrypoint": next((word for word in self.entrypoint if _lies_under(word, code_at)), "")}
-        return tuple(
-            f"the image's {what} {path} is hidden by the code at {code_at}; mount that elsewhere if need be"
+        hidden = tuple(
+            f"the image's {what} {path} is hidden by the code at {code_at}; mount that elsewhere if need be: "
+            "`--workdir /code`, or for all tasks `datmo config set container.code /code`"
             for what, path in own.items()
             if _lies_under(path, code_at)
         )
+        place = self.working_dir
+        if place == code_at or hidden or place.strip("/").partition("/")[0] in ("", "task", "data", "datmo"):
+            return hidden
+        said = f"starts in {code_at}, where the code is, not in the image's WORKDIR {place}"
+        return (f"{said}: `datmo config set container.code {place}` puts the code there",)
 
 
 class Built(NamedTuple):
