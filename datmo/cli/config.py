@@ -98,8 +98,8 @@ async def ls(form: str) -> None:
         Column("setting", styles={"": "cyan"}),
         Column("value", flexible=True),
         Column("from", styles={"default": "dim"}),
-        Column("variable"),
-        Column("what it does", flexible=True),
+        Column("variable", spare=1),
+        Column("what it does", flexible=True, whole=True),
     ]
     rows = [[each.key, _text(each), each.source, each.variable, each.help] for each in found]
     await put(table(columns, rows, width=width(), colour=colourful()))

@@ -45,7 +45,7 @@ async def docs(page: str | None) -> None:
     known = await run_sync(pages)
     if page is None:
         rows = [[name, title] for name, title in known.items()]
-        columns = [Column("page", styles={"": "cyan"}), Column("what it is about", flexible=True)]
+        columns = [Column("page", styles={"": "cyan"}), Column("what it is about", flexible=True, whole=True)]
         await put(table(columns, rows, width=width(), colour=colourful()))
         hint("`datmo docs guide` is where to begin")
         return

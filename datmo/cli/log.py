@@ -103,6 +103,8 @@ async def ls(
     await _put_events(found, form)
     if more:
         say(f"showing the newest {len(found)}; --limit 0 shows all")
+    if found and form == "table":
+        hint(f"`datmo log show {found[0].position}` shows all of one")
 
 
 async def _stream_json(events: AsyncIterator[Event]) -> None:
@@ -128,7 +130,7 @@ def event_table(found: Sequence[Event]) -> str:
     ids = {kind: Shortened(_id_of(each) for each in found if _kind_of(each) == kind) for kind in map(_kind_of, found)}
     columns = [
         Column("position", right=True),
-        Column("recorded"),
+        Column("recorded", spare=1),
         Column("type", styles={"": "cyan"}),
         Column("entity"),
         Column("data", flexible=True),
@@ -139,11 +141,21 @@ def event_table(found: Sequence[Event]) -> str:
             ago(each.recorded_at),
             clean(each.type),
             clean(f"{_kind_of(each)}/{ids[_kind_of(each)](_id_of(each))}"),
-            values(each.data),
+            _data(each),
         ]
         for each in found
     ]
     return table(columns, rows, width=width(), colour=colourful())
+
+
+def _data(event: Event) -> str:
+    """Return what an event says, in a line: without what is empty, and what only recovery goes by."""
+    return values({name: each for name, each in event.data.items() if each not in _NOTHING and name not in _CURSORS})
+
+
+_NOTHING: tuple[object, ...] = (None, {}, [], "")
+_CURSORS = {"inode", "start", "end", "started_us", "ended_us"}
+"""How far output and outbox were read, and the times that `recorded` shows as well; `log show` has them."""
 
 
 def _kind_of(event: Event) -> str:
@@ -190,9 +202,7 @@ async def follow(entity: str | None, types: tuple[str, ...], after: int | None, 
                 else:
                     entity_id = f"{_kind_of(each)}/{Shortened([_id_of(each)])(_id_of(each))}"
                     time_of_day = f"{each.recorded_at.astimezone():%H:%M:%S}"
-                    text = (
-                        f"{each.position}  {time_of_day}  {clean(each.type)}  {clean(entity_id)}  {values(each.data)}"
-                    )
+                    text = f"{each.position}  {time_of_day}  {clean(each.type)}  {clean(entity_id)}  {_data(each)}"
                     await put(text.rstrip() + "\n")
 
 

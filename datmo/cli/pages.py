@@ -178,6 +178,5 @@ def _values(name: str, mapping: Mapping[str, Any], path: str | None) -> list[str
     for key, each in mapping.items():
         shown = clean(key)
         # The exact number here, where there is room for it.
-        text = repr(each) if isinstance(each, float) else value(each)
-        lines += _beside([f"{shown}{'':{names - extent(shown)}}  {text}"])
+        lines += _beside([f"{shown}{'':{names - extent(shown)}}  {value(each, exact=True)}"])
     return lines

@@ -21,7 +21,8 @@ from datmo.cli.base import (
 )
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, put, say, width
-from datmo.cli.words import Shortened, ago, clean, values
+from datmo.cli.value_columns import value_columns
+from datmo.cli.words import Shortened, ago, clean
 from datmo.core.inline import parse_pairs
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ async def ls(
         sessions = {each.id: each.name for each in await project.sessions.ls()}
     current_id = None if current is None else current.id
     if form == "table" and found:
-        await put(snapshot_table(found, sessions, current_id=current_id, everything=everything))
+        shown = snapshot_table(found, sessions, current_id=current_id, everything=everything, sort=selection["sort"])
+        await put(shown)
     elif form != "table":
         await _put_documents(found, sessions, current_id, form)
     if len(found) < total:
@@ -179,43 +181,49 @@ def snapshot_table(
     *,
     current_id: str | None = None,
     everything: bool = False,
+    sort: str | None = None,
 ) -> str:
     """Return snapshots as a table.
 
     Parameters:
         found: the snapshots.
-        sessions: the names of sessions by their ids; shown where there is more than one.
+        sessions: the names of sessions by their ids; shown where they are in more than one.
         current_id: the one that is marked.
         everything: show the ids of code, environment, files and task, too.
+        sort: what they are sorted by.
     """
     ids = Shortened(each.id for each in found)
+    several = len({each.session_id for each in found}) > 1
+    space = width()
+    config = value_columns("config", [each.config for each in found], width=space, spare=5, sort=sort)
+    stats = value_columns("stats", [each.stats for each in found], width=space, spare=4, sort=sort)
     columns = [
-        Column("", optional=True),
+        Column("", optional=True, styles={"": "green"}),
         Column("id", styles={"": "cyan"}),
-        Column("created"),
-        Column("session", flexible=True, optional=True),
+        Column("created", spare=3),
+        Column("session", flexible=True, optional=True, spare=2),
         Column("label", flexible=True, optional=True, styles={"": "green"}),
         Column("message", flexible=True),
-        Column("config", flexible=True, optional=True),
-        Column("stats", flexible=True, optional=True),
+        *config.columns,
+        *stats.columns,
     ]
     rows = [
         [
             "*" if each.id == current_id else "",
             ids(each.id),
             ago(each.created_at),
-            clean(sessions.get(each.session_id, "")) if len(sessions) > 1 else "",
+            clean(sessions.get(each.session_id, "")) if several else "",
             clean(each.label or ""),
             clean(each.message),
-            values(each.config),
-            values(each.stats),
+            *config.rows[i],
+            *stats.rows[i],
         ]
-        for each in found
+        for i, each in enumerate(found)
     ]
     if everything:
-        columns += [Column("code"), Column("environment"), Column("files"), Column("task", optional=True)]
+        columns += [Column(name, spare=1, optional=True) for name in ("code", "environment", "files", "task")]
         _add_content(found, rows)
-    return table(columns, rows, width=width(), colour=colourful())
+    return table(columns, rows, width=space, colour=colourful())
 
 
 def _add_content(found: Sequence[Snapshot], rows: list[list[str]]) -> None:

@@ -23,7 +23,7 @@ from datmo.cli.base import (
 )
 from datmo.cli.table import Column, table
 from datmo.cli.task_again import AGAIN
-from datmo.cli.task_control import COMMANDS
+from datmo.cli.task_control import COMMANDS, STATUS_STYLES
 from datmo.cli.task_metrics import metrics
 from datmo.cli.task_options import run_options, taken_options
 from datmo.cli.task_output import OUR_FAILURE, exit_code, say_end, shown
@@ -31,7 +31,8 @@ from datmo.cli.task_plot import plot
 from datmo.cli.task_sweep import SweepOptions, specs_of, sweep_options
 from datmo.cli.task_terminal import TERMINAL
 from datmo.cli.terminal import colourful, hint, put, say, width
-from datmo.cli.words import Shortened, ago, clean, duration, values
+from datmo.cli.value_columns import value_columns
+from datmo.cli.words import Shortened, ago, clean, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,7 @@ _USAGE = 2
 
 _ENDS = ("SUCCESS", "FAILED", "STOPPED", "LOST")
 _UNATTENDED = "{} (unattended)"
-_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"} | {
-    _UNATTENDED.format(status): "red" for status in ("CREATED", "RUNNING")
-}
+_STYLES = STATUS_STYLES | {_UNATTENDED.format(status): "red" for status in ("CREATED", "RUNNING")}
 
 
 @click.group(cls=Group)
@@ -228,7 +227,7 @@ async def ls(
         )
         sessions = {each.id: each.name for each in await project.sessions.ls()}
     if form == "table" and found:
-        await put(task_table(found, sessions))
+        await put(task_table(found, sessions, sort=selection["sort"]))
         hint_at_unattended(found)
     elif form != "table":
         await _put_documents(found, sessions, form)
@@ -263,23 +262,29 @@ def _status(each: Task) -> str:
     return _UNATTENDED.format(each.status) if each.unattended else each.status
 
 
-def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
+def task_table(found: Sequence[Task], sessions: dict[str, str], *, sort: str | None = None) -> str:
     """Return tasks as a table.
 
     Parameters:
         found: the tasks.
-        sessions: the names of sessions by their ids; shown where there is more than one.
+        sessions: the names of sessions by their ids; shown where they are in more than one.
+        sort: what they are sorted by.
     """
     ids = Shortened(each.id for each in found)
+    several = len({each.session_id for each in found}) > 1
+    space = width()
+    config = value_columns("config", [each.config for each in found], width=space, spare=1, sort=sort)
+    results = value_columns("results", [each.results for each in found], width=space, spare=2, sort=sort)
     columns = [
         Column("id", styles={"": "cyan"}),
         Column("name", flexible=True, optional=True),
         Column("status", styles=_STYLES),
-        Column("created"),
-        Column("took", right=True, optional=True),
-        Column("session", flexible=True, optional=True),
+        Column("created", spare=4),
+        Column("took", right=True, optional=True, spare=4),
+        Column("session", flexible=True, optional=True, spare=3),
         Column("command", flexible=True),
-        Column("results", flexible=True, optional=True),
+        *config.columns,
+        *results.columns,
     ]
     rows = [
         [
@@ -288,13 +293,14 @@ def task_table(found: Sequence[Task], sessions: dict[str, str]) -> str:
             _status(each),
             ago(each.created_at),
             duration(each.duration),
-            clean(sessions.get(each.session_id, "")) if len(sessions) > 1 else "",
+            clean(sessions.get(each.session_id, "")) if several else "",
             clean(each.command),
-            values(each.results),
+            *config.rows[i],
+            *results.rows[i],
         ]
-        for each in found
+        for i, each in enumerate(found)
     ]
-    return table(columns, rows, width=width(), colour=colourful())
+    return table(columns, rows, width=space, colour=colourful())
 
 
 for _command in (*COMMANDS, *AGAIN, *TERMINAL, metrics, plot):

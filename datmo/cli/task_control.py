@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from datmo.core.entity.task import Task
     from datmo.engine.tasks import TaskUpdate
 
-__all__ = ["COMMANDS", "end_words", "say_ended"]
+__all__ = ["COMMANDS", "STATUS_STYLES", "end_words", "say_ended", "why"]
+
+STATUS_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"}
 
 _SOME_FAILED = 1
 
@@ -178,12 +180,15 @@ def end_words(said: str, task: Task, *, config: bool = False) -> str:
     parts = [said, task.status]
     if task.duration is not None:
         parts.append(f"after {duration(task.duration)}")
-    if task.reason:
-        parts.append(f"({clean(task.reason)})")
-    elif task.exit_code:
-        parts.append(f"(exit code {task.exit_code})")
+    if because := why(task):
+        parts.append(f"({because})")
     parts += [f"· {values(each)}" for each in (task.config if config else {}, task.results) if each]
     return " ".join(parts)
+
+
+def why(task: Task) -> str:
+    """Return why a task did not succeed, nothing where it did."""
+    return clean(task.reason) if task.reason else f"exit code {task.exit_code}" if task.exit_code else ""
 
 
 COMMANDS = (logs, inspect, stop, wait, recover)

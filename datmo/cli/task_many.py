@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from datmo.cli.base import named_session, opened
-from datmo.cli.task_control import end_words
+from datmo.cli.task_control import STATUS_STYLES, end_words, why
 from datmo.cli.terminal import (
     ReaderGone,
     colourful,
@@ -20,7 +20,7 @@ from datmo.cli.terminal import (
     say,
     width,
 )
-from datmo.cli.words import Shortened, amount, duration, value, values
+from datmo.cli.words import Shortened, amount, duration, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -134,32 +134,40 @@ def _best(ended: Sequence[Task], rank: Order | None) -> Task | None:
 def results_table(ended: Iterable[Task], rank: Order | None) -> str:
     """Return tasks with what they were given and what came of it, the best first where they are ranked."""
     from datmo.cli.table import Column, table
+    from datmo.cli.value_columns import value_columns
     from datmo.core.ranking import ranked, ranked_value
 
     listed = list(ended)
     order = sorted(listed, key=lambda task: task.created_at) if rank is None else ranked(listed, rank)
     ids = Shortened(task.id for task in listed)
-    key = "" if rank is None else ".".join([rank.key.field, *rank.key.path])
+    shown = order[:_MOST_ROWS]
+    space = width(sys.stderr)
+    heading = "" if rank is None else ".".join([rank.key.field, *rank.key.path])
+    key = f"results.{heading.removeprefix('stats.')}" if heading.startswith("stats.") else heading
+    config = value_columns("config", [task.config for task in shown], width=space, spare=3, sort=key)
+    results = value_columns("results", [task.results for task in shown], width=space, spare=2, sort=key)
+    # What ranks them has a column of its own, where it has none among these.
+    apart = key not in {column.name for column in (*config.columns, *results.columns)}
     columns = [
         Column("", right=True, optional=True),
         Column("id", styles={"": "cyan"}),
-        Column("status", styles={"SUCCESS": "green", "FAILED": "red", "LOST": "red", "STOPPED": "yellow"}),
+        Column("status", styles=STATUS_STYLES),
         Column("took", right=True),
-        Column(key or "rank", right=True, optional=True),
-        Column("config", flexible=True, optional=True),
-        Column("results", flexible=True, optional=True),
+        Column(heading, right=True, optional=True, styles={"": "bold"}),
+        *config.columns,
+        *results.columns,
+        Column("why", flexible=True, optional=True, spare=1),
     ]
     rows = []
-    for number, task in enumerate(order[:_MOST_ROWS], start=1):
+    for i, task in enumerate(shown):
         found = None if rank is None else ranked_value(task, rank)
-        place = str(number) if found is not None else ""
-        best = "" if found is None else value(found)
-        rows.append(
-            [place, ids(task.id), task.status, duration(task.duration), best, values(task.config), values(task.results)]
-        )
-    shown = table(columns, rows, width=width(sys.stderr), colour=colourful(sys.stderr))
+        place = "" if found is None else str(i + 1)
+        best = value(found) if apart and found is not None else ""
+        row = [place, ids(task.id), task.status, duration(task.duration), best]
+        rows.append([*row, *config.rows[i], *results.rows[i], why(task)])
+    text = table(columns, rows, width=space, colour=colourful(sys.stderr))
     left_out = len(order) - len(rows)
-    return shown + (f"and {left_out} more\n" if left_out else "")
+    return text + (f"and {left_out} more\n" if left_out else "")
 
 
 class _Stopping:

@@ -10,7 +10,7 @@ import asyncclick as click
 from datmo.cli.base import Command, format_option, opened
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, put, put_json, say, width
-from datmo.cli.words import ago, amount, clean, exact, value
+from datmo.cli.words import ago, amount, clean, exact, metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +83,7 @@ async def _all(found: Mapping[str, Mapping[str, Any]], form: str) -> None:
         shown = [
             [
                 clean(name),
-                *("" if each[key] is None else value(each[key]) for key in ("last", "min", "max")),
+                *("" if each[key] is None else metric(name, each[key]) for key in ("last", "min", "max")),
                 str(each["last_step"]),
                 str(each["count"]),
                 ago(_moment(each["last_time"])),
@@ -108,7 +108,9 @@ async def _one(found: Series, form: str) -> None:
         await put_json(_csv([("step", "time", "value"), *rows]))
     elif found.steps:
         columns = [Column("step", right=True), Column("time"), Column("value", right=True)]
-        rows_of_text = [[str(step), str(exact(_moment(at))), value(each)] for step, at, each in _points(found)]
+        rows_of_text = [
+            [str(step), str(exact(_moment(at))), metric(found.name, each)] for step, at, each in _points(found)
+        ]
         await put(table(columns, rows_of_text, width=width(), colour=colourful()))
     else:
         say("no points there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 
 from datmo.core.ids import SHOWN, short
 
-__all__ = ["Shortened", "ago", "amount", "clean", "duration", "exact", "moment_of", "size", "value", "values"]
+__all__ = ["Shortened", "ago", "amount", "clean", "duration", "exact", "metric", "moment_of", "size", "value", "values"]
 
 _LONG_AGO = timedelta(days=30)
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -100,17 +101,37 @@ def clean(text: str) -> str:
     return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in " ".join(text.split()))
 
 
-def value(each: Any) -> str:
-    """Return a value of a configuration or a result in one line; numbers with six digits that count."""
+def value(each: Any, *, exact: bool = False) -> str:
+    """Return a value of a configuration or a result in one line.
+
+    Parameters:
+        each: the value.
+        exact: numbers with all their digits, else with the six that count.
+    """
     if isinstance(each, float):
-        return f"{each:.6g}"
+        return repr(each) if exact else f"{each:.6g}"
     if isinstance(each, str):
         return clean(each)
     if each is None or isinstance(each, bool | Mapping | list | tuple):
         import json
 
-        return clean(json.dumps(each, ensure_ascii=False, default=str))
+        return clean(json.dumps(each if exact else _rounded(each), ensure_ascii=False, default=str))
     return clean(str(each))
+
+
+def _rounded(each: Any) -> Any:
+    if isinstance(each, float):
+        return float(f"{each:.6g}")
+    if isinstance(each, Mapping):
+        return {name: _rounded(inner) for name, inner in each.items()}
+    return [_rounded(inner) for inner in each] if isinstance(each, list | tuple) else each
+
+
+def metric(name: str, each: float) -> str:
+    """Return a value of a metric; those that are sampled, `system.memory` and so on, with their unit."""
+    if name.startswith("system.") and math.isfinite(each):
+        return size(round(each)) if name.endswith("memory") else f"{each:.3g} %"
+    return value(each)
 
 
 def values(mapping: Mapping[str, Any]) -> str:

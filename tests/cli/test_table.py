@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from datmo.cli.table import Column, cut, extent, table
+from datmo.cli.table import Column, cut, extent, table, wrapped
 
 COLUMNS = [Column("id"), Column("took", right=True), Column("message", flexible=True), Column("label", optional=True)]
 ROWS = [["7k2m", "1.0 s", "a rather long message about it", ""], ["91cd", "12 ms", "short", ""]]
@@ -59,3 +59,41 @@ def test_colours_do_not_change_what_stands_where() -> None:
     columns = [Column("status", styles={"FAILED": "red"}), Column("b")]
     shown = table(columns, [["FAILED", "x"], ["OK", "y"]], width=None, colour=True)
     assert shown.splitlines() == ["\x1b[1mstatus\x1b[0m  \x1b[1mb\x1b[0m", "\x1b[31mFAILED\x1b[0m  x", "OK      y"]
+
+
+MANY = [Column("id"), Column("message", flexible=True), Column("lr", spare=2), Column("f1", spare=1, name="stats.f1")]
+ROW = ["7k2m", "a message of thirty characters", "0.1", "0.93"]
+
+
+def test_where_there_is_room_for_all_nothing_is_said_of_what_is_left_out() -> None:
+    assert table(MANY, [ROW], width=60, colour=False) == (
+        "id    message                         lr   f1\n"
+        "7k2m  a message of thirty characters  0.1  0.93\n"
+    )  # fmt: skip
+
+
+def test_a_column_that_can_be_spared_goes_before_another_is_cut_beyond_reading_and_its_name_is_said() -> None:
+    assert table(MANY, [ROW], width=35, colour=False) == (
+        "id    message                  f1\n"
+        "7k2m  a message of thirty ch…  0.93\n"
+        "… and, in a wider window: lr\n"
+    )  # fmt: skip
+    shown = table(MANY, [ROW], width=26, colour=False)
+    assert shown.splitlines()[1:] == ["7k2m  a message of thirty…", "… and, in a wider window:…"]
+
+
+def test_a_column_that_is_shown_whole_goes_on_below() -> None:
+    columns = [Column("setting"), Column("what it does", flexible=True, whole=True)]
+    assert table(columns, [["jobs", "how many tasks run at a time"], ["x", "y"]], width=24, colour=False) == (
+        "setting  what it does\n"
+        "jobs     how many tasks\n"
+        "         run at a time\n"
+        "x        y\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["a b c", "averyveryverylongword", "日本語 日本語日本語", "a  b", ""])
+def test_wrapped_lines_hold_all_of_a_text_and_none_is_too_long(text: str) -> None:
+    lines = wrapped(text, 5)
+    assert all(extent(line) <= 5 for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
