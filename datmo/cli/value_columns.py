@@ -13,6 +13,8 @@ __all__ = ["ValueColumns", "value_columns"]
 
 _LONGEST = 12
 """What a text may take, to have a column of its own."""
+_FIRST = 9
+"""What is rare or long is the first that can be spared."""
 
 
 class ValueColumns(NamedTuple):
@@ -50,7 +52,9 @@ def value_columns(
         styles = {"": "bold"} if name == first else {}
         columns.append(Column(clean(key), right=numbers, styles=styles, spare=1 if name == first else spare, name=name))
     rest = [values({key: each for key, each in mapping.items() if key not in cells}) for mapping in mappings]
-    columns.append(Column(f"other {title}" if cells else title, flexible=True, optional=True, spare=spare))
+    columns.append(
+        Column(f"other {title}" if cells else title, flexible=True, optional=True, spare=_FIRST if cells else spare)
+    )
     return ValueColumns(columns, [[*(of_key[i] for of_key in cells.values()), rest[i]] for i in range(len(mappings))])
 
 
