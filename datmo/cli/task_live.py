@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from datmo.cli.words import Shortened, clean, value, values
+from datmo.cli.table import Column, table
+from datmo.cli.value_columns import value_columns
+from datmo.cli.words import Shortened, clean
 from datmo.core.task import ENDED
 
 if TYPE_CHECKING:
+    from datmo.core.entity.task import Task
     from datmo.engine.tasks import RunningTasks, TaskUpdate
 
 __all__ = ["View", "shown_live"]
 
 _EVERY = 0.2
-_BESIDE = 3
-"""Lines of the terminal that are not for tasks: the bar, what waits, and the cursor's."""
+_BESIDE = 5
+"""Lines of the terminal that are not for tasks: bar, heading, columns left out, how many more, the cursor's."""
 _LONGEST = 400
 _STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
 
@@ -54,10 +57,9 @@ class View:
         self._shortened = Shortened(ids)
         self._waiting = {task_id: _Row() for task_id in ids}
         self._running: dict[str, _Row] = {}
-        self._finished = dict.fromkeys(ENDED.values(), 0)
+        self._done: dict[str, int] = {}
+        self._took = 0.0
         self._began = time.monotonic()
-        self.done = 0
-        """How many have ended, all attempts made."""
 
     async def take(self, task_id: str, stream: int, data: bytes) -> None:
         """Hear what a task prints: the last line is shown, progress bars as they stand."""
@@ -84,37 +86,72 @@ class View:
         elif event.type in ENDED:
             for rows in (self._running, self._waiting):
                 rows.pop(event.entity_id, None)
-            self._finished[ENDED[event.type]] += 1
+
+    def ended(self, task: Task) -> None:
+        """Hear that all attempts at a task have been made."""
+        self._done[task.status] = self._done.get(task.status, 0) + 1
+        self._took += task.duration or 0.0
 
     def __rich_console__(self, console: Console, options: Any) -> Any:
         """Draw it, as it is now."""
         rows = list(self._running.items())[: max(console.height - _BESIDE, 1)]
-        table = Table.grid(padding=(0, 2), expand=True)
-        for ratio in (None, 2, None, 2, 3):
-            table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
-        for task_id, row in rows:
-            again = f" ({row.attempt})" if row.attempt > 1 else ""
-            numbers = " ".join(f"{name} {value(each)}" for name, each in row.metrics.items())
-            table.add_row(
-                Text(self._shortened(task_id) + again, "cyan"),
-                Text(values(row.config)),
-                Text(_clock(time.monotonic() - row.since)),
-                Text(numbers, "bold"),
-                Text(clean(row.last), "dim"),
-            )
         hidden = len(self._running) - len(rows)
-        more = [Text(f"and {hidden} more", "dim")] if hidden else []
-        yield Group(self._bar(), table, *more)
+        yield self._bar()
+        if rows:
+            drawn = self._table(rows, console.width) + (f"and {hidden} more" if hidden else "")
+            yield Text.from_ansi(drawn.rstrip("\n"), no_wrap=True, overflow="crop")
+
+    def _table(self, rows: list[tuple[str, _Row]], width: int) -> str:
+        config = value_columns("config", [row.config for _, row in rows], width=width, spare=3)
+        metrics = value_columns("metrics", [row.metrics for _, row in rows], width=width, spare=2)
+        columns = [
+            Column("id", styles={"": "cyan"}),
+            Column("attempt", right=True, optional=True),
+            Column("time", right=True),
+            *config.columns,
+            *metrics.columns,
+            Column("last line", flexible=True, optional=True, styles={"": "dim"}),
+        ]
+        cells = [
+            [
+                self._shortened(task_id),
+                str(row.attempt) if row.attempt > 1 else "",
+                _clock(time.monotonic() - row.since),
+                *config.rows[i],
+                *metrics.rows[i],
+                clean(row.last),
+            ]
+            for i, (task_id, row) in enumerate(rows)
+        ]
+        return table(columns, cells, width=width, colour=True)
+
+    def _left(self, waiting: int) -> float:
+        """Return the seconds that are left if all take as long as those that have ended."""
+        now, mean = time.monotonic(), self._took / sum(self._done.values())
+        begun = sum(max(mean - (now - row.since), 0.0) for row in self._running.values())
+        return (waiting * mean + begun) / len(self._running)
 
     def _bar(self) -> Table:
-        failed = self._finished["FAILED"] + self._finished["LOST"]
-        counts = {"running": len(self._running), "failed": failed, "stopped": self._finished["STOPPED"]}
-        words = [f"{count} {word}" for word, count in counts.items() if count]
+        done, total = sum(self._done.values()), len(self._ids)
+        failed = self._done.get("FAILED", 0) + self._done.get("LOST", 0)
+        running = len(self._running)
+        waiting = max(total - done - running, 0)
+        counts = {
+            "running": (running, "yellow"),
+            "waiting": (waiting, ""),
+            "failed": (failed, "red"),
+            "stopped": (self._done.get("STOPPED", 0), "yellow"),
+        }
+        words = [(f"{count} {word}", style) for word, (count, style) in counts.items() if count]
+        words.append((_clock(time.monotonic() - self._began), ""))
+        if self._took and running:
+            words.append((f"about {_clock(self._left(waiting))} left", "dim"))
         line = Table.grid(padding=(0, 2))
+        style = "red" if failed else "green"
         line.add_row(
-            ProgressBar(total=len(self._ids), completed=self.done, width=20),
-            Text(f"{self.done}/{len(self._ids)}"),
-            Text(" · ".join([*words, _clock(time.monotonic() - self._began)])),
+            ProgressBar(total=total, completed=done, width=20, complete_style=style, finished_style=style),
+            Text(f"{done}/{total}", "bold"),
+            Text(" · ").join(Text(word, style) for word, style in words),
         )
         return line
 

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from datmo.cli.base import named_session, opened
+from datmo.cli.table import Column, cut, table
 from datmo.cli.task_control import STATUS_STYLES, end_words, why
 from datmo.cli.terminal import (
     ReaderGone,
@@ -37,6 +38,8 @@ __all__ = ["detach", "run_many"]
 _SOME_FAILED = 1
 _OUR_FAILURE = 125
 _MOST_ROWS = 50
+_UNIQUE = 8
+"""Characters of an id that no other task of a project begins with, for all practical purposes."""
 _STDERR = 2
 
 
@@ -114,11 +117,13 @@ def _summary(ended: Sequence[Task], rank: Order | None, form: str) -> int:
     failed = [task for task in ended if task.status != "SUCCESS"]
     if form == "text":
         if len(ended) > 1:
-            say(results_table(ended, rank).rstrip("\n"))
+            say(("\n" if interactive_display() else "") + results_table(ended, rank).rstrip("\n"))
         say(f"{len(ended) - len(failed)} of {len(ended)} tasks succeeded")
         best = _best(ended, rank)
-        keep = "" if best is None else f'; `datmo snapshot create -m "…" --task-id {best.id}` keeps the best'
-        hint(f"`datmo task ls` lists them{keep}")
+        if best is None:
+            hint("`datmo task ls` lists them")
+        else:
+            hint(f'`datmo snapshot create -m "…" --task-id {Shortened([best.id], _UNIQUE)(best.id)}` keeps the best')
     if len(ended) == 1:
         return _OUR_FAILURE if ended[0].exit_code is None else ended[0].exit_code
     return _SOME_FAILED if failed else 0
@@ -133,7 +138,6 @@ def _best(ended: Sequence[Task], rank: Order | None) -> Task | None:
 
 def results_table(ended: Iterable[Task], rank: Order | None) -> str:
     """Return tasks with what they were given and what came of it, the best first where they are ranked."""
-    from datmo.cli.table import Column, table
     from datmo.cli.value_columns import value_columns
     from datmo.core.ranking import ranked, ranked_value
 
@@ -222,13 +226,21 @@ class _Show:
                 await self._lines.close(task.id)
             ended.append(task)
             if self._view is not None:
-                self._view.done = len(ended)
-            again = f" (tried again as {ids(task.id)})" if task.retry_of else ""
-            words = end_words(ids(task.retry_of or task.id) + again, task, config=True)
-            say(f"{len(ended)}/{len(running.ids)}  {words}")
+                self._view.ended(task)
+            say(self._end(task, ids, f"{len(ended):>{len(str(len(running.ids)))}}/{len(running.ids)}"))
         if self._lines is not None:
             await self._lines.close_all()
         return ended
+
+    def _end(self, task: Task, ids: Shortened, place: str) -> str:
+        """Return how a task ended, in one line; on a terminal in one that fits, as the table at the end has it all."""
+        again = f" (tried again, after {ids(task.retry_of)})" if task.retry_of else ""
+        line = f"{place}  {end_words(ids(task.id), task, config=True)}{again}"
+        room = width(sys.stderr)
+        if self._live and room:
+            line = cut(line, room - 1)
+        said = paint(f"{task.status:7}" if self._live else task.status, STATUS_STYLES.get(task.status), sys.stderr)
+        return line.replace(f" {task.status} ", f" {said} ", 1)
 
 
 class _Lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from datmo.cli.task_live import View
+from datmo.core.entity.task import Task
 from datmo.core.event import Event
 from datmo.engine.tasks import TaskUpdate
 from tests.cli.conftest import program
@@ -39,7 +41,7 @@ def test_a_terminal_shows_what_runs_and_no_line_is_too_long(home: Path, columns:
     assert "epoch 1" in plain
     assert re.search(r"3/3  \w{4} ", plain)
     assert " | epoch" not in plain
-    drawn = [line for line in re.split(r"[\r\n]+|\x1b\[2K|\x1b\[1A", done.out) if "epoch" in line and "x=" in line]
+    drawn = [line for line in re.split(r"[\r\n]+|\x1b\[2K|\x1b\[1A", done.out) if line.endswith("epoch 1\x1b[0m")]
     assert drawn
     assert all(len(STEERING.sub("", line)) <= columns for line in drawn)
     assert "\x1b[36m" in done.out
@@ -65,6 +67,15 @@ def event(task_id: str, kind: str, **data: Any) -> TaskUpdate:
     return TaskUpdate(made, ())
 
 
+def task_that_took(seconds: float, *, status: str) -> Task:
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    end = began + timedelta(seconds=seconds)
+    return Task(
+        id="abcd1", model_id="", session_id="", command="false", status=status,
+        created_at=began, start_time=began, end_time=end,
+    )  # fmt: skip
+
+
 def drawn(view: View, **options: Any) -> str:
     console = Console(file=StringIO(), width=100, height=10, force_terminal=False, **options)
     console.print(view)
@@ -82,15 +93,31 @@ async def test_the_view_has_time_parameters_metrics_and_the_last_line() -> None:
     shown = drawn(view)
     assert "0/2" in shown
     assert "1 running" in shown
-    assert all(words in shown for words in ("abcd", "lr=0.1", "00:00", "loss 0.25", "red"))
+    assert "1 waiting" in shown
+    assert re.search(r"id +time +lr +loss +last line\nabcd. +00:0\d +0.1 +0.25 +red", shown)
     view.hear(event("abcd1", "task.failed"))
-    view.done = 1
-    assert "1 failed" in drawn(view)
-    assert "abcd" not in drawn(view)
+    view.ended(task_that_took(7, status="FAILED"))
+    view.hear(event("efgh1", "task.started"))
+    shown = drawn(view)
+    assert "1/2" in shown
+    assert "1 failed" in shown
+    assert re.search(r"about 00:0\d left", shown)
+    assert "abcd" not in shown
+
+
+def test_an_attempt_that_is_followed_by_another_is_no_failure_yet() -> None:
+    view = View(["abcd1", "efgh1"])
+    view.hear(event("abcd1", "task.created", config={}, options={}))
+    view.hear(event("abcd1", "task.failed"))
+    view.hear(event("ijkl1", "task.created", config={}, options={"attempt": 2}))
+    view.hear(event("ijkl1", "task.started"))
+    shown = drawn(view)
+    assert "failed" not in shown
+    assert re.search(r"ijkl. +2 +00:0", shown)
 
 
 def test_more_tasks_than_lines_are_counted() -> None:
     view = View([f"{n:04}" for n in range(20)])
     for n in range(20):
         view.hear(event(f"{n:04}", "task.started"))
-    assert "and 13 more" in drawn(view)
+    assert "and 15 more" in drawn(view)

@@ -90,7 +90,7 @@ async def test_the_table_at_the_end_has_the_best_first(run: Datmo, project: Path
         "x=nan",
     ]
     tasks = (await run("task", "ls", "--sort", "results.accuracy", "--format", "json")).json
-    assert f"--task-id {tasks[0]['id']}` keeps the best" in best.err
+    assert f"--task-id {tasks[0]['id'][:8]}` keeps the best" in best.err
     least = await run("task", "run", command, "--grid", "x=0.5,0.9", "--rank", "results.accuracy asc")
     rows = [row.split() for row in least.err.splitlines() if row[:3] in ("1  ", "2  ")]
     assert [(row[0], row[-2]) for row in rows] == [("1", "x=0.5"), ("2", "x=0.9")]
@@ -117,7 +117,7 @@ async def test_parameters_from_a_file(run: Datmo, project: Path, name: str, text
 async def test_attempts_and_giving_up(run: Datmo, project: Path) -> None:
     done = await run("task", "run", "-j", "1", "false a", "true b", "--retries", "1", "--fail-fast")
     assert done.code == 1
-    assert "(tried again as " in done.err
+    assert "(tried again, after " in done.err
     assert "STOPPED (never started: another one failed)" in done.err
     tasks = (await run("task", "ls", "--format", "json")).json
     assert [each["status"] for each in tasks] == ["FAILED", "STOPPED", "FAILED"]

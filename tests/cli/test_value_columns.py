@@ -41,7 +41,7 @@ def test_where_nothing_limits_the_width_a_line_says_all_of_its_values_by_name() 
 
 
 def test_what_is_long_or_rare_stands_with_the_others_by_name() -> None:
-    found = [{"note": "a text of some length", "a": 1}, {"a": 2}, {"a": 3, "b": 4}]
+    found: list[dict[str, Any]] = [{"note": "a text of some length", "a": 1}, {"a": 2}, {"a": 3, "b": 4}]
     assert shown(found) == ["a  other config", "1  note=a text of some length", "2", "3  b=4"]
 
 
