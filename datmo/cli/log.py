@@ -153,7 +153,7 @@ def _data(event: Event) -> str:
     return values({name: each for name, each in event.data.items() if each not in _NOTHING and name not in _CURSORS})
 
 
-_NOTHING: tuple[object, ...] = (None, {}, [], "")
+_NOTHING: tuple[object, ...] = (None, {}, [])
 _CURSORS = {"inode", "start", "end", "started_us", "ended_us"}
 """How far output and outbox were read, and the times that `recorded` shows as well; `log show` has them."""
 
