@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from datmo.errors import InvalidArgument
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from datmo.core.entity.session import Session
     from datmo.engine.project import Project
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "one_name",
     "opened",
     "session_filter",
+    "session_names",
     "sort_option",
     "time_of",
     "where_option",
@@ -249,6 +251,16 @@ def session_filter() -> Callable[[F], F]:
         metavar="[SESSION]",
         help="Only those of one session, by name or id; without a value those of all.",
     )
+
+
+def session_names(found: Iterable[Any], sessions: Iterable[Session]) -> dict[str, str]:
+    """Return what sessions are called in a list of theirs: names by ids; none where all is of the current one."""
+    from datmo.cli.words import clean
+
+    sessions = list(sessions)
+    current = {each.id for each in sessions if each.current}
+    elsewhere = any(each.session_id not in current for each in found)
+    return {each.id: clean(each.name) for each in sessions} if elsewhere else {}
 
 
 def exclusive(**given: object) -> None:

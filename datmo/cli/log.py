@@ -103,7 +103,6 @@ async def ls(
     await _put_events(found, form)
     if more:
         say(f"showing the newest {len(found)}; --limit 0 shows all")
-    if found and form == "table":
         hint(f"`datmo log show {found[0].position}` shows all of one")
 
 
@@ -286,12 +285,11 @@ async def _put_as_of(then: AsOf, form: str) -> None:
     from datmo.cli.snapshot import snapshot_table
     from datmo.cli.task import task_table
 
-    names = {each.id: each.name for each in then.sessions}
     parts = [f"{clean(then.name) or 'no project yet'}, as of position {then.position}\n"]
     if then.sessions:
         parts.append(f"\nsessions\n{session_table(then.sessions)}")
     if then.snapshots:
-        parts.append(f"\nsnapshots\n{snapshot_table(then.snapshots, names)}")
+        parts.append(f"\nsnapshots\n{snapshot_table(then.snapshots, then.sessions)}")
     if then.tasks:
-        parts.append(f"\ntasks\n{task_table(then.tasks, names)}")
+        parts.append(f"\ntasks\n{task_table(then.tasks, then.sessions)}")
     await put("".join(parts))

@@ -16,6 +16,7 @@ from datmo.cli.base import (
     limit_option,
     opened,
     session_filter,
+    session_names,
     sort_option,
     where_option,
 )
@@ -26,8 +27,9 @@ from datmo.cli.words import Shortened, ago, clean
 from datmo.core.inline import parse_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from datmo.core.entity.session import Session
     from datmo.core.entity.snapshot import Snapshot
 
 __all__ = ["snapshot", "snapshot_table"]
@@ -127,7 +129,7 @@ async def ls(
         found, total = await project.snapshots.page(
             session_id=session_id or None, filter=text, limit=effective_limit(limit, form), **selection
         )
-        sessions = {each.id: each.name for each in await project.sessions.ls()}
+        sessions = await project.sessions.ls()
     current_id = None if current is None else current.id
     if form == "table" and found:
         shown = snapshot_table(found, sessions, current_id=current_id, everything=everything, sort=selection["sort"])
@@ -144,7 +146,7 @@ async def ls(
 
 
 async def _put_documents(
-    found: Sequence[Snapshot], sessions: Mapping[str, str], current_id: str | None, form: str
+    found: Sequence[Snapshot], sessions: Iterable[Session], current_id: str | None, form: str
 ) -> None:
     from datmo.cli.documents import entity, put_list
 
@@ -153,7 +155,8 @@ async def _put_documents(
         return
     from datmo.cli.csv_list import SNAPSHOT_COLUMNS, put_csv
 
-    documents = (entity(each, current=each.id == current_id, session=sessions[each.session_id]) for each in found)
+    names = {each.id: each.name for each in sessions}
+    documents = (entity(each, current=each.id == current_id, session=names[each.session_id]) for each in found)
     await put_csv(documents, SNAPSHOT_COLUMNS, ("config", "stats"))
 
 
@@ -177,7 +180,7 @@ async def inspect(given: str, form: str) -> None:
 
 def snapshot_table(
     found: Sequence[Snapshot],
-    sessions: Mapping[str, str],
+    sessions: Iterable[Session],
     *,
     current_id: str | None = None,
     everything: bool = False,
@@ -187,13 +190,13 @@ def snapshot_table(
 
     Parameters:
         found: the snapshots.
-        sessions: the names of sessions by their ids; shown where they are in more than one.
+        sessions: all sessions; shown where one is not of the current one.
         current_id: the one that is marked.
         everything: show the ids of code, environment, files and task, too.
         sort: what they are sorted by.
     """
     ids = Shortened(each.id for each in found)
-    several = len({each.session_id for each in found}) > 1
+    names = session_names(found, sessions)
     space = width()
     config = value_columns("config", [each.config for each in found], width=space, spare=5, sort=sort)
     stats = value_columns("stats", [each.stats for each in found], width=space, spare=4, sort=sort)
@@ -212,7 +215,7 @@ def snapshot_table(
             "*" if each.id == current_id else "",
             ids(each.id),
             ago(each.created_at),
-            clean(sessions.get(each.session_id, "")) if several else "",
+            names.get(each.session_id, ""),
             clean(each.label or ""),
             clean(each.message),
             *config.rows[i],

@@ -18,6 +18,7 @@ from datmo.cli.base import (
     named_session,
     opened,
     session_filter,
+    session_names,
     sort_option,
     where_option,
 )
@@ -35,8 +36,9 @@ from datmo.cli.value_columns import value_columns
 from datmo.cli.words import Shortened, ago, clean, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from datmo.core.entity.session import Session
     from datmo.core.entity.task import Task
 
 __all__ = ["hint_at_unattended", "task", "task_table"]
@@ -225,7 +227,7 @@ async def ls(
         found, total = await project.tasks.page(
             session_id=session_id or None, filter=text, limit=effective_limit(limit, form), **selection
         )
-        sessions = {each.id: each.name for each in await project.sessions.ls()}
+        sessions = await project.sessions.ls()
     if form == "table" and found:
         await put(task_table(found, sessions, sort=selection["sort"]))
         hint_at_unattended(found)
@@ -240,7 +242,7 @@ async def ls(
             hint('`datmo task run "python train.py"` runs one')
 
 
-async def _put_documents(found: Sequence[Task], sessions: dict[str, str], form: str) -> None:
+async def _put_documents(found: Sequence[Task], sessions: Iterable[Session], form: str) -> None:
     from datmo.cli.documents import entity, put_list
 
     if form == "json":
@@ -248,7 +250,8 @@ async def _put_documents(found: Sequence[Task], sessions: dict[str, str], form: 
         return
     from datmo.cli.csv_list import TASK_COLUMNS, put_csv
 
-    documents = (entity(each, session=sessions[each.session_id]) for each in found)
+    names = {each.id: each.name for each in sessions}
+    documents = (entity(each, session=names[each.session_id]) for each in found)
     await put_csv(documents, TASK_COLUMNS, ("config", "results"))
 
 
@@ -262,16 +265,16 @@ def _status(each: Task) -> str:
     return _UNATTENDED.format(each.status) if each.unattended else each.status
 
 
-def task_table(found: Sequence[Task], sessions: dict[str, str], *, sort: str | None = None) -> str:
+def task_table(found: Sequence[Task], sessions: Iterable[Session], *, sort: str | None = None) -> str:
     """Return tasks as a table.
 
     Parameters:
         found: the tasks.
-        sessions: the names of sessions by their ids; shown where they are in more than one.
+        sessions: all sessions; shown where one is not of the current one.
         sort: what they are sorted by.
     """
     ids = Shortened(each.id for each in found)
-    several = len({each.session_id for each in found}) > 1
+    names = session_names(found, sessions)
     space = width()
     config = value_columns("config", [each.config for each in found], width=space, spare=1, sort=sort)
     results = value_columns("results", [each.results for each in found], width=space, spare=2, sort=sort)
@@ -293,7 +296,7 @@ def task_table(found: Sequence[Task], sessions: dict[str, str], *, sort: str | N
             _status(each),
             ago(each.created_at),
             duration(each.duration),
-            clean(sessions.get(each.session_id, "")) if several else "",
+            names.get(each.session_id, ""),
             clean(each.command),
             *config.rows[i],
             *results.rows[i],

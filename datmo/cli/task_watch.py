@@ -31,7 +31,7 @@ async def watch_tasks(*, limit: int | None, **selection: Any) -> None:
             while True:
                 most = max(console.height - _HEADING, 1)
                 found, total = await project.tasks.page(limit=min(limit or most, most), **selection)
-                sessions = {each.id: each.name for each in await project.sessions.ls()}
+                sessions = await project.sessions.ls()
                 shown = task_table(found, sessions, sort=selection["sort"]) if found else "no tasks\n"
                 more = f"and {total - len(found)} more" if total > len(found) else ""
                 live.update(Text.from_ansi(shown + more, no_wrap=True, overflow="crop"))
