@@ -112,7 +112,8 @@ class Project:
         found = portal.call(self._project.status, changes=changes)._asdict()
         if found["snapshot"] is not None:
             found["snapshot"] = Snapshot(found["snapshot"], self.home)
-        found["running"] = [Task(task, self.home) for task in found["running"]]
+        for name in ("running", "ended"):
+            found[name] = [Task(task, self.home) for task in found[name]]
         return Status(**found)
 
     def track(

@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 GROUPS: Mapping[str, Mapping[str, Entry]] = {
     "A project": {
         "init": Entry("datmo.cli.project:init", "make this folder a project, or change its name and description"),
-        "status": Entry("datmo.cli.project:status", "session, snapshot, what has changed since, running tasks"),
+        "status": Entry("datmo.cli.status:status", "session, snapshot, what has changed since, what runs and ran last"),
         "gc": Entry("datmo.cli.gc:gc", "remove what only deleted snapshots and tasks needed"),
         "cleanup": Entry("datmo.cli.project:cleanup", "remove the project; your own files stay"),
         "session": Entry("datmo.cli.session:session", "group tasks and snapshots: create, select, ls, delete"),

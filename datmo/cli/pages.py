@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from datmo.cli.table import extent
-from datmo.cli.terminal import paint
-from datmo.cli.words import ago, amount, clean, exact, size, value
+from datmo.cli.table import Column, extent, table, wrapped
+from datmo.cli.task_control import STATUS_STYLES
+from datmo.cli.terminal import paint, width
+from datmo.cli.words import ago, amount, clean, duration, exact, metric, size, value, when
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from datmo.core.event import Event
 
 __all__ = ["environment_page", "event_page", "snapshot_page", "task_page"]
@@ -18,15 +21,20 @@ __all__ = ["environment_page", "event_page", "snapshot_page", "task_page"]
 _NAMES = 12
 
 
-def snapshot_page(found: Mapping[str, Any]) -> str:
-    """Return what is known of a snapshot, as `project.snapshots.inspect` gives it."""
+def snapshot_page(found: Mapping[str, Any], session: str | None = None) -> str:
+    """Return what is known of a snapshot, as `project.snapshots.inspect` gives it.
+
+    Parameters:
+        found: what is known.
+        session: the name of its session.
+    """
     code, environment, files = found["code"], found["environment"], found["file_collection"]
     lines = [
         _line("snapshot", found["id"]),
         _line("message", clean(found["message"])),
         *([_line("label", clean(found["label"]))] if found["label"] else []),
-        _line("created", f"{exact(found['created_at'])} ({ago(found['created_at'])})"),
-        _line("session", found["session_id"]),
+        _line("created", _when(found["created_at"])),
+        _line("session", _session(found, session)),
         *([_line("task", found["task_id"])] if found["task_id"] else []),
         _line("code", code["id"]),
         *_beside([f"commit {code['base']} and what was changed since"] if _changed(code) else []),
@@ -35,16 +43,20 @@ def snapshot_page(found: Mapping[str, Any]) -> str:
         *_beside([_environment(environment)]),
         *_values("config", found["config"], found["config_path"]),
         *_values("stats", found["stats"], found["stats_path"]),
-        _line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"),
-        *_beside(f"{clean(each['path'])}  {size(each['size'])}" for each in files["files"]),
+        *_files(files),
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def task_page(found: Mapping[str, Any]) -> str:
-    """Return what is known of a task, as `project.tasks.inspect` gives it."""
+def task_page(found: Mapping[str, Any], session: str | None = None) -> str:
+    """Return what is known of a task, as `project.tasks.inspect` gives it.
+
+    Parameters:
+        found: what is known.
+        session: the name of its session.
+    """
     code, environment, files = found["code"], found["environment"], found["file_collection"]
-    state = f"{found['status']} (unattended)" if found["unattended"] else found["status"]
+    state = paint(found["status"], STATUS_STYLES.get(found["status"])) + " (unattended)" * found["unattended"]
     because = found["reason"] or (f"exit code {found['exit_code']}" if found["exit_code"] else "")
     times = [("created", "created_at"), ("started", "start_time"), ("ended", "end_time")]
     lines = [
@@ -52,8 +64,9 @@ def task_page(found: Mapping[str, Any]) -> str:
         *([_line("name", clean(found["name"]))] if found["name"] else []),
         _line("command", clean(found["command"])),
         _line("status", f"{state} ({clean(because)})" if because else state),
-        *(_line(name, f"{exact(found[key])} ({ago(found[key])})") for name, key in times if found[key]),
-        _line("session", found["session_id"]),
+        *(_line(name, _when(found[key])) for name, key in times if found[key]),
+        *([_line("took", duration((found["end_time"] - found["start_time"]).total_seconds()))] if _ran(found) else []),
+        _line("session", _session(found, session)),
         _line("runs on", clean(f"{found['runs_on'] or 'nothing yet'}: {found['executor_reason']}")),
         _line("code", code["id"]),
         _line("environment", environment["id"]),
@@ -63,11 +76,9 @@ def task_page(found: Mapping[str, Any]) -> str:
         *_values("results", found["results"], None),
         *_metrics(found["metrics"]),
         _line("output", size(found["output_size"])),
-        *_beside(clean(notice) for notice in found["notices"]),
+        *_list("notices", [clean(notice) for notice in found["notices"]]),
+        *(_files(files) if files["id"] else []),
     ]
-    if files["id"]:
-        lines.append(_line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"))
-        lines += _beside(f"{clean(each['path'])}  {size(each['size'])}" for each in files["files"])
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -82,9 +93,9 @@ def environment_page(found: Mapping[str, Any]) -> str:
         *_beside(clean(name) for name in found["files"]),
         _line("platform", " ".join(clean(str(each)) for each in found["platform"].values())),
         _line("captured on", f"{hardware.get('cpus')} processors, {size(hardware.get('memory') or 0)}, GPUs: {gpus}"),
-        _line("created", f"{exact(found['created_at'])} ({ago(found['created_at'])})"),
+        _line("created", _when(found["created_at"])),
         _line("used by", f"{amount(found['tasks'], 'task')}, {amount(found['snapshots'], 'snapshot')}"),
-        _line("built", "" if found["builds"] else "no"),
+        _line("built", "" if found["builds"] else "nothing to build" if found["kind"] == "interpreter" else "no"),
         *_beside(
             f"{key[:12]}  {build['image_id'] or 'a virtual environment'}" for key, build in found["builds"].items()
         ),
@@ -122,25 +133,67 @@ def event_page(event: Event, payload: bytes | None) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"{paint(f'{name:<{_NAMES}}', 'bold')} {text}".rstrip()
+    """Return a line behind its name, broken where the terminal is narrow."""
+    return f"{paint(f'{name:<{_NAMES}}', 'bold')} {_broken(text)}".rstrip()
+
+
+def _broken(text: str) -> str:
+    space = width()
+    if space is None or _NAMES + 1 + extent(text) <= space or "\x1b" in text:
+        return text
+    return f"\n{'':{_NAMES + 1}}".join(wrapped(text, max(space - _NAMES - 1, _NAMES)))
 
 
 def _beside(texts: Iterable[str]) -> list[str]:
-    return [f"{'':{_NAMES}} {text}" for text in texts if text]
+    return [f"{'':{_NAMES}} {_broken(text)}" for text in texts if text]
+
+
+def _list(name: str, texts: Sequence[str]) -> list[str]:
+    """Return lines of which the first stands behind a name; nothing where there are none."""
+    return [_line(name, texts[0]), *_beside(texts[1:])] if texts else []
+
+
+def _when(moment: datetime) -> str:
+    return f"{when(moment)} ({ago(moment)})"
+
+
+def _ran(found: Mapping[str, Any]) -> bool:
+    return bool(found["start_time"] and found["end_time"])
+
+
+def _session(found: Mapping[str, Any], name: str | None) -> str:
+    return f"{clean(name)} ({found['session_id']})" if name else str(found["session_id"])
+
+
+def _files(files: Mapping[str, Any]) -> list[str]:
+    sizes = [size(each["size"]) for each in files["files"]]
+    paths = [clean(each["path"]) for each in files["files"]]
+    longest, widest = max(map(extent, paths), default=0), max(map(len, sizes), default=0)
+    return [
+        _line("files", f"{files['id']} ({amount(files['count'], 'file')}, {size(files['size'])})"),
+        *_beside(
+            f"{path}{'':{longest - extent(path)}}  {count:>{widest}}" for path, count in zip(paths, sizes, strict=True)
+        ),
+    ]
 
 
 def _metrics(series: Mapping[str, Any]) -> list[str]:
     if not series:
         return []
-    names = max(extent(clean(name)) for name in series)
-    lines = [_line("metrics", "")]
-    for name, each in series.items():
-        ends = "".join(f" · {end} {value(each[end])}" for end in ("min", "max") if each[end] is not None)
-        shown = clean(name)
-        lines += _beside(
-            [f"{shown}{'':{names - extent(shown)}}  {value(each['last'])} at step {each['last_step']}{ends}"]
-        )
-    return lines
+    columns = [Column("", flexible=True), *(Column(name, right=True) for name in ("last", "min", "max", "points"))]
+    ends = ("last", "min", "max")
+    rows = [
+        [
+            clean(name),
+            *("" if each[end] is None else metric(name, each[end]) for end in ends),
+            str(each["count"]),
+        ]
+        for name, each in series.items()
+    ]
+    space = width()
+    shown = table(columns, rows, width=None if space is None else max(space - _NAMES - 1, 1), colour=False)
+    first, *more = shown.splitlines()
+    return [_line("metrics", first), *(f"{'':{_NAMES}} {line}" for line in more)]
 
 
 def _changed(code: Mapping[str, Any]) -> bool:
@@ -157,7 +210,9 @@ def _environment(environment: Mapping[str, Any]) -> str:
 def _options(options: Mapping[str, Any]) -> list[str]:
     """Return what the task was run with, beside its command; nothing where that is nothing unusual."""
     data, variables = options.get("data", {}), options.get("variables", {})
-    plain = {name: each for name, each in options.items() if name not in ("data", "variables", "image") and each}
+    plain = {
+        name: each for name, each in options.items() if name not in ("data", "variables", "image", "queue") and each
+    }
     lines = [
         *(f"data {clean(name)} = {clean(each['path'])} ({size(each['size'])})" for name, each in data.items()),
         *(
@@ -169,14 +224,16 @@ def _options(options: Mapping[str, Any]) -> list[str]:
             for name, each in plain.items()
         ),
     ]
-    return [_line("options", ""), *_beside(lines)] if lines else []
+    return _list("options", lines)
 
 
 def _values(name: str, mapping: Mapping[str, Any], path: str | None) -> list[str]:
-    lines = [_line(name, f"from {clean(path)}" if path else "" if mapping else "none")]
     names = max((extent(clean(key)) for key in mapping), default=0)
+    lines = []
     for key, each in mapping.items():
         shown = clean(key)
         # The exact number here, where there is room for it.
-        lines += _beside([f"{shown}{'':{names - extent(shown)}}  {value(each, exact=True)}"])
-    return lines
+        lines.append(f"{shown}{'':{names - extent(shown)}}  {value(each, exact=True)}")
+    if path:
+        return [_line(name, f"from {clean(path)}"), *_beside(lines)]
+    return _list(name, lines) or [_line(name, "none")]

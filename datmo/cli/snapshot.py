@@ -167,6 +167,7 @@ async def inspect(given: str, form: str) -> None:
     """Show all that is known of a snapshot. ID is its id, a unique prefix of it, or its label."""
     async with opened() as project:
         found = await project.snapshots.inspect(given)
+        sessions = {each.id: each.name for each in await project.sessions.ls()}
         current = await project.snapshots.current() if form == "json" else None
     if form == "json":
         from datmo.cli.documents import page, put_document
@@ -175,7 +176,7 @@ async def inspect(given: str, form: str) -> None:
     else:
         from datmo.cli.pages import snapshot_page
 
-        await put(snapshot_page(found))
+        await put(snapshot_page(found, sessions.get(found["session_id"])))
 
 
 def snapshot_table(

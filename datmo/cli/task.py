@@ -24,7 +24,7 @@ from datmo.cli.base import (
 )
 from datmo.cli.table import Column, table
 from datmo.cli.task_again import AGAIN
-from datmo.cli.task_control import COMMANDS, STATUS_STYLES
+from datmo.cli.task_control import COMMANDS, STATUS_STYLES, hint_at_unattended
 from datmo.cli.task_metrics import metrics
 from datmo.cli.task_options import run_options, taken_options
 from datmo.cli.task_output import OUR_FAILURE, exit_code, say_end, shown
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from datmo.core.entity.session import Session
     from datmo.core.entity.task import Task
 
-__all__ = ["hint_at_unattended", "task", "task_table"]
+__all__ = ["task", "task_table"]
 
 _USAGE = 2
 
@@ -253,12 +253,6 @@ async def _put_documents(found: Sequence[Task], sessions: Iterable[Session], for
     names = {each.id: each.name for each in sessions}
     documents = (entity(each, session=names[each.session_id]) for each in found)
     await put_csv(documents, TASK_COLUMNS, ("config", "results"))
-
-
-def hint_at_unattended(found: Sequence[Task]) -> None:
-    """Say what it means, where one of some tasks is unattended."""
-    if any(each.unattended for each in found):
-        hint("unattended: whoever ran it was killed; `datmo task recover` takes over, and records what it did since")
 
 
 def _status(each: Task) -> str:

@@ -13,13 +13,13 @@ from datmo.cli.terminal import hint, put, put_bytes, put_json, say
 from datmo.cli.words import Shortened, clean, duration, values
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Iterable, Sequence
     from datetime import datetime
 
     from datmo.core.entity.task import Task
     from datmo.engine.tasks import TaskUpdate
 
-__all__ = ["COMMANDS", "STATUS_STYLES", "end_words", "say_ended", "why"]
+__all__ = ["COMMANDS", "STATUS_STYLES", "end_words", "hint_at_unattended", "say_ended", "why"]
 
 STATUS_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"}
 
@@ -90,6 +90,7 @@ async def inspect(given: str, form: str) -> None:
     """Show all that is known of a task. ID is its id or a unique prefix of it."""
     async with opened() as project:
         found = await project.tasks.inspect(given)
+        sessions = {each.id: each.name for each in await project.sessions.ls()}
     if form == "json":
         from datmo.cli.documents import page, put_document
 
@@ -97,7 +98,9 @@ async def inspect(given: str, form: str) -> None:
     else:
         from datmo.cli.pages import task_page
 
-        await put(task_page(found))
+        await put(task_page(found, sessions.get(found["session_id"])))
+        if found["output_size"]:
+            hint(f"`datmo task logs {given}` shows what it printed")
 
 
 @click.command(
@@ -189,6 +192,12 @@ def end_words(said: str, task: Task, *, config: bool = False) -> str:
 def why(task: Task) -> str:
     """Return why a task did not succeed, nothing where it did."""
     return clean(task.reason) if task.reason else f"exit code {task.exit_code}" if task.exit_code else ""
+
+
+def hint_at_unattended(found: Sequence[Task]) -> None:
+    """Say what it means, where one of some tasks is unattended."""
+    if any(each.unattended for each in found):
+        hint("unattended: whoever ran it was killed; `datmo task recover` takes over, and records what it did since")
 
 
 COMMANDS = (logs, inspect, stop, wait, recover)

@@ -11,7 +11,20 @@ from typing import Any
 
 from datmo.core.ids import SHOWN, short
 
-__all__ = ["Shortened", "ago", "amount", "clean", "duration", "exact", "metric", "moment_of", "size", "value", "values"]
+__all__ = [
+    "Shortened",
+    "ago",
+    "amount",
+    "clean",
+    "duration",
+    "exact",
+    "metric",
+    "moment_of",
+    "size",
+    "value",
+    "values",
+    "when",
+]
 
 _LONG_AGO = timedelta(days=30)
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -47,6 +60,11 @@ def exact(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def when(moment: datetime) -> str:
+    """Return a time as people read it, to the second, UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:

@@ -55,6 +55,10 @@ SnapshotT = TypeVar("SnapshotT")
 TaskT = TypeVar("TaskT")
 
 
+_LAST = 3
+"""How many tasks that have ended a status names."""
+
+
 class Status(NamedTuple, Generic[SnapshotT, TaskT]):
     """What a project is like at the moment; each API has its own snapshots and tasks in it.
 
@@ -63,6 +67,7 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
         session: the current session.
         snapshot: the current snapshot, or None.
         running: the tasks that have not ended.
+        ended: those that ended last, three at most, the newest first.
         snapshots, tasks: how many there are.
         changes: what has changed in the folder since that snapshot; None where there is none, or nobody asked.
     """
@@ -74,6 +79,7 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
     session: Session
     snapshot: SnapshotT | None
     running: list[TaskT]
+    ended: list[TaskT]
     snapshots: int
     tasks: int
     changes: TreeChanges | None
@@ -167,6 +173,7 @@ class Project:
             session=await self.sessions.current(),
             snapshot=current,
             running=await tasks_of(self._workspace, unfinished),
+            ended=(await self.tasks.page(where="end_time != null", sort="end_time", limit=_LAST)).entities,
             snapshots=(await self.snapshots.page(limit=0)).total,
             tasks=(await self.tasks.page(limit=0)).total,
             changes=await self.snapshots.changes(current.id) if changes and current is not None else None,

@@ -64,8 +64,8 @@ async def test_status_as_json(run: Datmo, project: Path) -> None:
     snapshot = (await run("snapshot", "create", "-m", "baseline")).id
     status = (await run("status", "--format", "json")).json
     assert list(status) == [
-        "id", "name", "description", "home", "session", "snapshot", "running", "snapshots", "tasks",
-        "changes",
+        "id", "name", "description", "home", "session", "snapshot", "running", "ended", "snapshots",
+        "tasks", "changes",
     ]  # fmt: skip
     assert status["home"] == str(project)
     assert status["session"]["name"] == "default"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from datmo.cli.words import Shortened, ago, amount, clean, duration, exact, moment_of, size, value, values
+from datmo.cli.words import Shortened, ago, amount, clean, duration, exact, metric, moment_of, size, value, values, when
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 
@@ -112,3 +112,28 @@ def test_values(given: object, shown: str) -> None:
 
 def test_a_configuration_is_one_line() -> None:
     assert values({"lr": 0.01, "layers": {"a": 1}}) == 'lr=0.01 layers={"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "shown"),
+    [
+        ("loss", 0.123456789, "0.123457"),
+        ("system.memory", 17698816.0, "17.7 MB"),
+        ("system.gpu0.memory", 2e9, "2.0 GB"),
+        ("system.cpu", 171.80, "172 %"),
+        ("system.gpu0.utilization", 3.25, "3.25 %"),
+        ("system.memory", float("nan"), "nan"),
+    ],
+)
+def test_what_is_sampled_of_the_machine_has_its_unit(name: str, number: float, shown: str) -> None:
+    assert metric(name, number) == shown
+
+
+def test_numbers_within_values_have_six_digits_too_or_all_of_them() -> None:
+    found = {"a": [0.1234567891, 2], "b": {"c": 1 / 3}}
+    assert value(found) == '{"a": [0.123457, 2], "b": {"c": 0.333333}}'
+    assert value(found, exact=True) == '{"a": [0.1234567891, 2], "b": {"c": 0.3333333333333333}}'
+
+
+def test_a_time_is_read_to_the_second() -> None:
+    assert when(datetime(2026, 3, 31, 14, 5, 6, 789, tzinfo=timezone(timedelta(hours=2)))) == "2026-03-31 12:05:06 UTC"

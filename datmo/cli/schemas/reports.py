@@ -83,6 +83,7 @@ class Status(TypedDict):
     snapshot: Annotated[Snapshot | None, "the current one"]
     changes: Annotated[_Changes | None, "since that snapshot; null where there is none, or with `--no-changes`"]
     running: Annotated[list[Task], "those that have not ended"]
+    ended: Annotated[list[Task], "those that ended last, three at most, the newest first"]
     snapshots: Annotated[int, "how many there are"]
     tasks: Annotated[int, "how many there are"]
 
