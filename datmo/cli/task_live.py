@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,7 +19,8 @@ from rich.text import Text
 from datmo.cli.table import Column, table
 from datmo.cli.value_columns import value_columns
 from datmo.cli.words import Shortened, clean
-from datmo.core.task import ENDED
+from datmo.core.html_progress import clock
+from datmo.core.watched import Watched, WatchedTask
 
 if TYPE_CHECKING:
     from datmo.core.entity.task import Task
@@ -32,17 +31,6 @@ __all__ = ["View", "shown_live"]
 _EVERY = 0.2
 _BESIDE = 5
 """Lines of the terminal that are not for tasks: bar, heading, columns left out, how many more, the cursor's."""
-_LONGEST = 400
-_STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
-
-
-@dataclass(slots=True)
-class _Row:
-    config: dict[str, Any] = field(default_factory=dict)
-    attempt: int = 1
-    since: float = 0.0
-    last: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
 
 
 class View:
@@ -53,39 +41,18 @@ class View:
     """
 
     def __init__(self, ids: list[str]) -> None:
-        self._ids = ids
+        self._watched = Watched(ids, time.time)
         self._shortened = Shortened(ids)
-        self._waiting = {task_id: _Row() for task_id in ids}
-        self._running: dict[str, _Row] = {}
         self._done: dict[str, int] = {}
         self._took = 0.0
-        self._began = time.monotonic()
 
     async def take(self, task_id: str, stream: int, data: bytes) -> None:
         """Hear what a task prints: the last line is shown, progress bars as they stand."""
-        row = self._running.get(task_id) or self._waiting.get(task_id)
-        if row is None:
-            return
-        text = (row.last + data[-_LONGEST:].decode(errors="replace"))[-_LONGEST:]
-        lines = [line for line in re.split(r"[\r\n]+", _STEERING.sub("", text)) if line.strip()]
-        row.last = lines[-1] + ("\n" if text[-1:] in "\r\n" else "") if lines else ""
+        self._watched.take(task_id, data)
 
     def hear(self, update: TaskUpdate) -> None:
         """Hear what happens to a task."""
-        event, data = update.event, update.event.data
-        if event.type == "task.created":
-            row = self._waiting.setdefault(event.entity_id, _Row())
-            row.config, row.attempt = data["config"], data["options"].get("attempt", 1)
-        elif event.type == "task.started":
-            row = self._running[event.entity_id] = self._waiting.pop(event.entity_id, _Row())
-            row.since = time.monotonic()
-        elif event.type == "task.metrics":
-            row = self._running.get(event.entity_id, _Row())
-            series = data.get("series", {}).items()
-            row.metrics |= {name: each["last"] for name, each in series if not name.startswith("system.")}
-        elif event.type in ENDED:
-            for rows in (self._running, self._waiting):
-                rows.pop(event.entity_id, None)
+        self._watched.hear(update.event)
 
     def ended(self, task: Task) -> None:
         """Hear that all attempts at a task have been made."""
@@ -94,14 +61,14 @@ class View:
 
     def __rich_console__(self, console: Console, options: Any) -> Any:
         """Draw it, as it is now."""
-        rows = list(self._running.items())[: max(console.height - _BESIDE, 1)]
-        hidden = len(self._running) - len(rows)
+        rows = list(self._watched.running.items())[: max(console.height - _BESIDE, 1)]
+        hidden = len(self._watched.running) - len(rows)
         yield self._bar()
         if rows:
             drawn = self._table(rows, console.width) + (f"and {hidden} more" if hidden else "")
             yield Text.from_ansi(drawn.rstrip("\n"), no_wrap=True, overflow="crop")
 
-    def _table(self, rows: list[tuple[str, _Row]], width: int) -> str:
+    def _table(self, rows: list[tuple[str, WatchedTask]], width: int) -> str:
         config = value_columns("config", [row.config for _, row in rows], width=width, spare=3)
         metrics = value_columns("metrics", [row.metrics for _, row in rows], width=width, spare=2)
         columns = [
@@ -116,7 +83,7 @@ class View:
             [
                 self._shortened(task_id),
                 str(row.attempt) if row.attempt > 1 else "",
-                _clock(time.monotonic() - row.since),
+                clock(time.time() - row.since),
                 *config.rows[i],
                 *metrics.rows[i],
                 clean(row.last),
@@ -127,14 +94,14 @@ class View:
 
     def _left(self, waiting: int) -> float:
         """Return the seconds that are left if all take as long as those that have ended."""
-        now, mean = time.monotonic(), self._took / sum(self._done.values())
-        begun = sum(max(mean - (now - row.since), 0.0) for row in self._running.values())
-        return (waiting * mean + begun) / len(self._running)
+        now, mean = time.time(), self._took / sum(self._done.values())
+        begun = sum(max(mean - (now - row.since), 0.0) for row in self._watched.running.values())
+        return (waiting * mean + begun) / len(self._watched.running)
 
     def _bar(self) -> Table:
-        done, total = sum(self._done.values()), len(self._ids)
+        done, total = sum(self._done.values()), len(self._watched.ids)
         failed = self._done.get("FAILED", 0) + self._done.get("LOST", 0)
-        running = len(self._running)
+        running = len(self._watched.running)
         waiting = max(total - done - running, 0)
         counts = {
             "running": (running, "yellow"),
@@ -143,9 +110,9 @@ class View:
             "stopped": (self._done.get("STOPPED", 0), "yellow"),
         }
         words = [(f"{count} {word}", style) for word, (count, style) in counts.items() if count]
-        words.append((_clock(time.monotonic() - self._began), ""))
+        words.append((clock(time.time() - self._watched.began), ""))
         if self._took and running:
-            words.append((f"about {_clock(self._left(waiting))} left", "dim"))
+            words.append((f"about {clock(self._left(waiting))} left", "dim"))
         line = Table.grid(padding=(0, 2))
         style = "red" if failed else "green"
         line.add_row(
@@ -154,11 +121,6 @@ class View:
             Text(" · ").join(Text(word, style) for word, style in words),
         )
         return line
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes:02}:{rest:02}"
 
 
 @asynccontextmanager

@@ -14,7 +14,18 @@ from typing import Any
 
 from datmo.core.differences import Difference, FileChange, TextChange, ValueChange
 
-__all__ = ["difference_html", "list_html", "snapshot_html", "sparkline", "task_html"]
+__all__ = [
+    "code_html",
+    "difference_html",
+    "inline_html",
+    "list_html",
+    "number_html",
+    "snapshot_html",
+    "sparkline",
+    "table_html",
+    "task_html",
+    "text_html",
+]
 
 _LONGEST = 200
 """Characters of the longest value that is shown; the rest stands in its tooltip."""
@@ -27,17 +38,17 @@ _BAR, _CHART_WIDTH, _CHART_HEIGHT = 60, 120, 24
 def snapshot_html(snapshot: Any) -> str:
     """Return one snapshot, of either API."""
     rows = [
-        ("message", _text(snapshot.message)),
-        ("label", _text(snapshot.label)),
+        ("message", text_html(snapshot.message)),
+        ("label", text_html(snapshot.label)),
         ("created", _time(snapshot.created_at)),
-        ("task", _code(snapshot.task_id)),
-        ("code", _code(snapshot.code_id)),
-        ("environment", _code(snapshot.environment_id)),
-        ("files", _code(snapshot.file_collection_id)),
+        ("task", code_html(snapshot.task_id)),
+        ("code", code_html(snapshot.code_id)),
+        ("environment", code_html(snapshot.environment_id)),
+        ("files", code_html(snapshot.file_collection_id)),
         ("config", _mapping(snapshot.config)),
         ("stats", _mapping(snapshot.stats)),
     ]
-    return _card(f"Snapshot {_code(snapshot.id)}", rows)
+    return _card(f"Snapshot {code_html(snapshot.id)}", rows)
 
 
 def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None) -> str:
@@ -47,10 +58,10 @@ def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None) ->
         task: the task.
         series: the values of its metrics, in order, to be drawn.
     """
-    status = _text(task.status) + (f" ({_text(task.reason)})" if task.reason else "")
+    status = text_html(task.status) + (f" ({text_html(task.reason)})" if task.reason else "")
     rows = [
-        ("name", _text(task.name)),
-        ("command", f"<code>{_text(task.command)}</code>"),
+        ("name", text_html(task.name)),
+        ("command", f"<code>{text_html(task.command)}</code>"),
         ("status", status),
         ("created", _time(task.created_at)),
         ("took", "" if task.duration is None else f"{task.duration:.3g} s"),
@@ -58,7 +69,7 @@ def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None) ->
         ("results", _mapping(task.results)),
         ("metrics", _charts(series or {})),
     ]
-    return _card(f"Task {_code(task.id)}", rows)
+    return _card(f"Task {code_html(task.id)}", rows)
 
 
 def list_html(entities: Sequence[Any]) -> str:
@@ -73,15 +84,15 @@ def list_html(entities: Sequence[Any]) -> str:
     bounds = {key: _bounds(_numeric(row.get(key)) for row in values) for key in numbers}
     body = [
         [
-            _code(each.id[:8], title=each.id),
+            code_html(each.id[:8], title=each.id),
             _time(each.created_at),
-            *(_text(getattr(each, word)) for word in words),
-            _inline(each.config),
+            *(text_html(getattr(each, word)) for word in words),
+            inline_html(each.config),
             *(_bar(row.get(key), bounds[key]) for key in numbers),
         ]
         for each, row in zip(entities, values, strict=True)
     ]
-    return _table(head, body)
+    return table_html(head, body)
 
 
 def difference_html(difference: Difference) -> str:
@@ -128,16 +139,18 @@ def _drawn(run: list[str]) -> list[str]:
 
 def _charts(series: Mapping[str, Sequence[float]]) -> str:
     return "<br>".join(
-        f"{_text(name)} {sparkline(values)} {_number(values[-1])}" for name, values in series.items() if len(values)
+        f"{text_html(name)} {sparkline(values)} {number_html(values[-1])}"
+        for name, values in series.items()
+        if len(values)
     )
 
 
 def _value_changes(title: str, changes: Iterable[ValueChange]) -> str:
     rows = [
         [
-            _text(each.key),
-            _text(_plain(each.before)),
-            _text(_plain(each.after)),
+            text_html(each.key),
+            text_html(_plain(each.before)),
+            text_html(_plain(each.after)),
             "" if each.delta is None else f"{each.delta:+.6g}",
         ]
         for each in changes
@@ -146,7 +159,7 @@ def _value_changes(title: str, changes: Iterable[ValueChange]) -> str:
 
 
 def _file_changes(changes: Iterable[FileChange]) -> str:
-    rows = [[_text(each.path), each.kind, _size(each.size_before), _size(each.size_after)] for each in changes]
+    rows = [[text_html(each.path), each.kind, _size(each.size_before), _size(each.size_after)] for each in changes]
     return _section("files", ["", "", "before", "after"], rows)
 
 
@@ -154,21 +167,22 @@ def _text_changes(title: str, changes: Iterable[TextChange]) -> str:
     parts = []
     for each in changes:
         counted = "" if each.added is None else f" +{each.added} -{each.removed}"
-        head = f"<summary>{_text(each.path)} {each.kind}{counted}</summary>"
+        head = f"<summary>{text_html(each.path)} {each.kind}{counted}</summary>"
         cut = "" if len(each.patch) <= _MOST_PATCH else "\n… the rest is cut"
         parts.append(f"<details>{head}<pre>{_escaped(each.patch[:_MOST_PATCH])}{cut}</pre></details>")
     return f"<strong>{title}</strong>{''.join(parts)}" if parts else ""
 
 
 def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return f"<strong>{title}</strong>{_table(head, rows)}" if rows else ""
+    return f"<strong>{title}</strong>{table_html(head, rows)}" if rows else ""
 
 
 def _card(title: str, rows: Iterable[tuple[str, str]]) -> str:
-    return f"<strong>{title}</strong>{_table((), [[f'<em>{name}</em>', value] for name, value in rows if value])}"
+    return f"<strong>{title}</strong>{table_html((), [[f'<em>{name}</em>', value] for name, value in rows if value])}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of cells that are markup already."""
     cell = ' style="text-align:left;vertical-align:top"'
     names = "".join(f"<th{cell}>{escape(name)}</th>" for name in head)
     lines = "".join(f"<tr>{''.join(f'<td{cell}>{value}</td>' for value in row)}</tr>" for row in rows)
@@ -199,30 +213,33 @@ def _bar(value: Any, bounds: tuple[float | None, float | None]) -> str:
     """Return a number with a bar as long as its share of the largest; one that is none is shown as it is."""
     number, (low, high) = _numeric(value), bounds
     if number is None or low is None or high is None:
-        return "" if value is None else _text(_plain(value))
+        return "" if value is None else text_html(_plain(value))
     start = min(low, 0.0)
     share = (number - start) / ((max(high, 0.0) - start) or 1.0)
     drawn = f'<rect width="{share * _BAR:.1f}" height="6" fill="currentColor" opacity="0.4"/>'
-    return f'{_number(number)}<br><svg width="{_BAR}" height="6">{drawn}</svg>'
+    return f'{number_html(number)}<br><svg width="{_BAR}" height="6">{drawn}</svg>'
 
 
-def _number(value: float) -> str:
+def number_html(value: float) -> str:
+    """Return a number in six digits."""
     return f"{value:.6g}"
 
 
 def _plain(value: Any) -> str:
-    return _number(value) if isinstance(value, float) else "" if value is None else str(value)
+    return number_html(value) if isinstance(value, float) else "" if value is None else str(value)
 
 
-def _inline(values: Mapping[str, Any]) -> str:
-    return _text(", ".join(f"{key} {_plain(value)}" for key, value in values.items()))
+def inline_html(values: Mapping[str, Any]) -> str:
+    """Return values in one line."""
+    return text_html(", ".join(f"{key} {_plain(value)}" for key, value in values.items()))
 
 
 def _mapping(values: Mapping[str, Any]) -> str:
-    return "<br>".join(f"<em>{_text(key)}</em> {_text(_plain(value))}" for key, value in values.items())
+    return "<br>".join(f"<em>{text_html(key)}</em> {text_html(_plain(value))}" for key, value in values.items())
 
 
-def _text(value: str | None) -> str:
+def text_html(value: str | None) -> str:
+    """Return text, a long one cut, with all of it in its tooltip."""
     text = value or ""
     if len(text) <= _LONGEST:
         return _escaped(text)
@@ -233,7 +250,8 @@ def _escaped(text: str) -> str:
     return escape(text.encode("utf-8", "backslashreplace").decode())  # a path need be no valid text
 
 
-def _code(value: str | None, title: str = "") -> str:
+def code_html(value: str | None, title: str = "") -> str:
+    """Return an id or the like."""
     return f'<code title="{_escaped(title)}">{_escaped(value)}</code>' if value else ""
 
 

@@ -173,7 +173,7 @@ SETTINGS: dict[str, Setting] = {
             "verbosity",
             _choice("quiet", "normal", "verbose"),
             "normal",
-            "how much the command line says beside what was asked for",
+            "how much the command line says, and a notebook shows, beside what was asked for",
         ),
     )
 }

@@ -19,14 +19,26 @@ def single_error() -> Iterator[None]:
     """
     try:
         yield
-    except BaseExceptionGroup as group:
-        errors = list(_leaves(group))
-        if len(errors) > 1 and not all(isinstance(error, DatmoError) for error in errors):
-            raise
-        first = errors[0]
-        for other in errors[1:]:
-            first.add_note(f"and: {other}")
-        raise first from first.__cause__
+    except BaseException as error:  # noqa: BLE001  # raised again
+        first = _first(error)
+        # Whatever stands behind it already; not the group: IPython shows an error that has one behind it as plain text.
+        context = None if isinstance(first.__context__, BaseExceptionGroup) else first.__context__
+        try:
+            raise first
+        finally:
+            first.__context__ = context
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that leaves in the place of another one."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    first, *others = _leaves(error)
+    if others and not all(isinstance(each, DatmoError) for each in (first, *others)):
+        return error
+    for other in others:
+        first.add_note(f"and: {other}")
+    return first
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -15,6 +15,7 @@ from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Prop
 from datmo.core.placement import place
 from datmo.engine.capturing import Capturing, find_content
 from datmo.engine.executors import Executors
+from datmo.engine.showing import shows
 from datmo.engine.workspace import Workspace, command
 from datmo.errors import EngineUnreachable, Refused
 from datmo.projections import tasks
@@ -71,6 +72,7 @@ class Environments:
         found = environment(row if recorded else {**row, "created_at": time.time_ns() // 1000})
         return EnvironmentInUse(found, reason, placement.executor, placement.reason, recorded, notices)
 
+    @shows("building the environment")
     async def create(
         self,
         definition: str | os.PathLike[str] | None = None,

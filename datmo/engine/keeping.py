@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from datmo.engine.entities import Snapshot
 from datmo.engine.metering import metered
+from datmo.engine.showing import shows
 from datmo.engine.workspace import Workspace
 from datmo.errors import EntityNotFound, InvalidArgument
 from datmo.projections import snapshots as view
@@ -48,6 +49,7 @@ class Keeping:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
+    @shows("reading")
     async def verify(self, *snapshots: str, progress: Reported | None = None) -> SnapshotReport:
         """Check that snapshots can be brought back: the hash of every object, and that git has all of their code.
 
@@ -66,6 +68,7 @@ class Keeping:
         meter = await metered(self._workspace, progress)
         return await verify_snapshots(self._workspace, await self._chosen(snapshots), meter)
 
+    @shows("writing the archive")
     async def export_archive(
         self,
         to: str | os.PathLike[str],
@@ -101,6 +104,7 @@ class Keeping:
         meter = await metered(self._workspace, progress)
         return await export_snapshots(self._workspace, rows, await _absolute(to), meter)
 
+    @shows("reading the archive")
     async def import_archive(
         self,
         file: str | os.PathLike[str],

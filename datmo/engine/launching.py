@@ -20,6 +20,7 @@ from datmo.engine.entities import Task
 from datmo.engine.executors import Executors
 from datmo.engine.recovering import Recovering
 from datmo.engine.running_tasks import RunningTasks
+from datmo.engine.showing_tasks import shown_run, shown_sweep
 from datmo.engine.workspace import Workspace
 from datmo.engine.workspace import command as one_command
 from datmo.errors import EntityNotFound, InvalidArgument, Refused
@@ -95,8 +96,8 @@ class Launching:
         )
         task_id = new_id()
         with one_command(), single_error():
-            async with self._recovering.beside():
-                await Running(self._workspace, self._executors, order, task_id).run(live)
+            async with self._recovering.beside(), shown_run(self._workspace, task_id, live) as told:
+                await Running(self._workspace, self._executors, order, task_id).run(told)
         return await self._entity(task_id)
 
     async def rerun(
@@ -142,9 +143,9 @@ class Launching:
         task_id = new_id()
         running = Running(self._workspace, self._executors, order, task_id, {"rerun_of": first["id"]})
         with one_command(), single_error():
-            async with self._recovering.beside():
+            async with self._recovering.beside(), shown_run(self._workspace, task_id, live) as told:
                 prepared, notices = await prepare_again(self._workspace, running, first["id"], created)
-                await running.run_prepared(prepared, notices, live)
+                await running.run_prepared(prepared, notices, told)
         agreement = await agreement_of(self._workspace, first, await self._row(task_id))
         return Rerun(await self._entity(task_id), agreement)
 
@@ -194,10 +195,14 @@ class Launching:
 
         how = {"env": env, "gpu": gpu, "ports": ports, "session_id": session_id, "executor": executor}
         orders, plan = self._asked(specs, (limit, retries, max_failures), how, options)
-        sweep = Sweep(self._workspace, partial(Running, self._workspace, self._executors), orders, plan, live)
+        make = partial(Running, self._workspace, self._executors)
         with one_command(), single_error():
-            async with self._recovering.beside(), start_all(sweep):
-                yield RunningTasks(self._workspace, sweep, self._attendance, self._entity)
+            async with self._recovering.beside(), shown_sweep(self._workspace, live) as show:
+                sweep = Sweep(self._workspace, make, orders, plan, show.live)
+                async with start_all(sweep):
+                    running = RunningTasks(self._workspace, sweep, self._attendance, self._entity)
+                    async with show.watching(running):
+                        yield running
 
     async def map(
         self,

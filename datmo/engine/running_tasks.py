@@ -35,6 +35,11 @@ class RunningTasks:
         self._attendance = attendance
         self._load = load
 
+    @property
+    def all_ids(self) -> list[str]:
+        """The ids of all attempts so far."""
+        return sorted(self._sweep.all_ids)
+
     async def finished(self) -> AsyncIterator[Task]:
         """Yield each task as it ends; where it was tried again, its last attempt."""
         async for task_id in self._sweep.ended:

@@ -19,6 +19,7 @@ from datmo.engine.drafting import Chosen, Draft
 from datmo.engine.entities import Snapshot
 from datmo.engine.keeping import Keeping
 from datmo.engine.metering import metered
+from datmo.engine.showing import shows
 from datmo.engine.values import Wanted
 from datmo.engine.workspace import checked_text, command
 from datmo.errors import DatmoError, EntityNotFound, InvalidArgument, InvalidArgumentType
@@ -40,6 +41,7 @@ class Listing(NamedTuple):
 class Snapshots(Keeping):
     """`project.snapshots`: create, list and inspect snapshots."""
 
+    @shows("storing a snapshot")
     async def create(
         self,
         message: str,
@@ -282,6 +284,7 @@ class Snapshots(Keeping):
 
         return await compare(self._workspace, row, await self._workspace.snapshot(second))
 
+    @shows("checking out a snapshot")
     async def checkout(
         self,
         snapshot: str,

@@ -14,6 +14,7 @@ from datmo.engine.entities import Task
 from datmo.engine.launching import Launching
 from datmo.engine.measuring import series_of
 from datmo.engine.running_tasks import RunningTasks
+from datmo.engine.showing_tasks import shown_wait
 from datmo.engine.workspace import command as one_command
 from datmo.projections import tasks as view
 from datmo.projections.metrics import of_task
@@ -228,6 +229,8 @@ class Tasks(Launching):
             yield update
 
     async def _ended(self, rows: Sequence[Row]) -> list[Task]:
+        ids = [row["id"] for row in rows]
         with one_command(), single_error():
-            await self._attendance.wait([row["id"] for row in rows])
+            async with shown_wait(self._workspace, ids):
+                await self._attendance.wait(ids)
         return await tasks_of(self._workspace, [await self._row(row["id"]) for row in rows])

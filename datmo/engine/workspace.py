@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -26,9 +27,23 @@ if TYPE_CHECKING:
     from datmo.objects.hold import Hold
     from datmo.objects.store import ObjectStore
 
-__all__ = ["Workspace", "checked_text", "command", "find_session"]
+__all__ = ["Hearer", "Workspace", "checked_text", "command", "find_session", "heard"]
 
 T = TypeVar("T")
+
+
+class Hearer(Protocol):
+    """Who shows the progress of an operation."""
+
+    def notice(self, line: str) -> None:
+        """Hear what it has to say."""
+
+    def report(self, done: int, total: int) -> None:
+        """Hear how many bytes are done, of those that are known to be done in all; called from worker threads."""
+
+
+heard: ContextVar[Hearer | None] = ContextVar("heard", default=None)
+"""Who shows the operation that is under way, if anybody does."""
 
 
 class Workspace:
@@ -43,14 +58,20 @@ class Workspace:
     """
 
     def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None], settings: Settings) -> None:
+        self._notice = notice
         self.home = home
         self.folder: Path = home / FOLDER
         self.log = log
         self.project_id: str = row["id"]
-        self.notice = notice
         self.settings = settings
         # Captures read the tree, the store and git; more at once would only make the disk seek.
         self._captures = anyio.CapacityLimiter(2)
+
+    def notice(self, line: str) -> None:
+        """Tell the user something, and whoever shows the progress of what is being done."""
+        self._notice(line)
+        if (showing := heard.get()) is not None:
+            showing.notice(line)
 
     @property
     def tasks_folder(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_elsewhere_every_line_is_there(home: Path) -> None:
 
 
 def event(task_id: str, kind: str, **data: Any) -> TaskUpdate:
-    made = Event(1, "", f"task/{task_id}", 1, kind, 1, 0, "{}", "", 0, None, b"", data)
+    made = Event(1, "", f"task/{task_id}", 1, kind, 1, time.time_ns() // 1000, "{}", "", 0, None, b"", data)
     return TaskUpdate(made, ())
 
 

@@ -44,6 +44,20 @@ async def test_what_a_command_raises_is_what_the_caller_gets(tmp_path: Path) -> 
             await project.sessions.delete("default")
 
 
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()], ids=lambda error: type(error).__name__)
+async def test_no_group_stands_behind_what_the_body_raises(tmp_path: Path, error: BaseException) -> None:
+    """IPython shows such an error as plain text, and does not mark the cell as failed."""
+    before = LookupError("before")
+    error.__context__ = before
+    async with datmo.aio.init(tmp_path) as project:
+        with pytest.raises(type(error)) as caught:
+            async with project.tasks.start(["sleep 60"]):
+                raise error
+        assert caught.value is error
+        assert caught.value.__context__ is before
+        assert [task.status for task in await project.tasks.ls()] == ["STOPPED"]
+
+
 async def test_of_two_failures_at_once_one_is_raised_and_the_other_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
