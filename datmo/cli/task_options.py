@@ -21,7 +21,8 @@ _OPTIONS = (
         "--data",
         metavar="PATH[>NAME]",
         multiple=True,
-        help="Let it read a file or folder, at /data/NAME or $DATMO_DATA_DIR/NAME; may be repeated.",
+        help="Let it read a file or folder, at /data/NAME or $DATMO_DATA_DIR/NAME, and what lies in the project at its "
+        "own path, too; may be repeated.",
     ),
     click.option("--mem-limit", metavar="SIZE", help="Memory, such as 512m or 2g; in a container."),
     click.option("--cpus", type=float, metavar="N", help="Processors' time, such as 1.5; in a container."),

@@ -43,7 +43,8 @@ class TaskOptions:
 
     Parameters:
         data: files and folders that the task may read, at `/data/<name>`, elsewhere `$DATMO_DATA_DIR/<name>`: `PATH`,
-            or `PATH>NAME` to name it; or a mapping from names to paths. In a container it cannot write to them.
+            or `PATH>NAME` to name it; or a mapping from names to paths. What lies in the project is at its own path in
+            the code, too, unless the code has something there. In a container it cannot write to them.
         gpus: GPUs that it must have: how many, `all`, or `device=0,1`. As a process it has its own, which no other
             task of the project is given meanwhile, and waits for them.
         mem_limit: bytes, or text such as `512m` or `2g`; containers only.

@@ -9,7 +9,7 @@ from typing import Any
 
 from datmo.errors import InvalidArgument
 
-__all__ = ["look_at", "paths"]
+__all__ = ["look_at", "paths", "paths_in_code"]
 
 
 def look_at(data: Mapping[str, str], home: Path) -> dict[str, dict[str, Any]]:
@@ -26,6 +26,16 @@ def look_at(data: Mapping[str, str], home: Path) -> dict[str, dict[str, Any]]:
 def paths(recorded: Mapping[str, Mapping[str, Any]], home: Path) -> dict[str, Path]:
     """Return where data lies that `look_at` recorded."""
     return {name: home / each["path"] for name, each in recorded.items()}
+
+
+def paths_in_code(recorded: Mapping[str, Mapping[str, Any]], home: Path) -> dict[str, Path]:
+    """Return where data lies that is in the project, by its path there; what lies in other data comes with that."""
+    within = {each["path"] for each in recorded.values() if not os.path.isabs(each["path"])}
+    return {
+        path: home / path
+        for path in within
+        if path.split("/")[0] not in (".", ".datmo", ".git") and within.isdisjoint(map(str, Path(path).parents))
+    }
 
 
 def _relative(path: str, home: Path) -> str:

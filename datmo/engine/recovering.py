@@ -16,6 +16,7 @@ from datmo.core import task as rules
 from datmo.core.ids import short
 from datmo.core.placement import CODE_AT
 from datmo.engine.attending import unattended
+from datmo.engine.data import paths_in_code
 from datmo.engine.executors import Executors
 from datmo.engine.queueing import end_abandoned
 from datmo.engine.workspace import Workspace
@@ -184,6 +185,7 @@ class Recovering:
             folder=folder,
             code=folder / "code",
             files=folder / "files",
+            in_code=paths_in_code(options.get("data", {}), self._workspace.home),
             user=options.get("user", "me"),
             code_at=options.get("code_at", CODE_AT),
             image=options.get("image"),

@@ -17,9 +17,10 @@ from datmo.core.placement import CODE_AT, Placement, place
 from datmo.core.sweep import variables
 from datmo.engine.building import Place, image_for, interpreter_for
 from datmo.engine.capturing import Capturing
-from datmo.engine.data import look_at, paths
+from datmo.engine.data import look_at, paths, paths_in_code
 from datmo.engine.devices import Devices, check_gpus, gpus_here
 from datmo.engine.executors import Executors
+from datmo.engine.missing import say_what_was_missing
 from datmo.engine.ordering import Order
 from datmo.engine.workspace import Workspace
 from datmo.projections.projection import Row
@@ -116,6 +117,7 @@ class Running:
                 system_metrics=self._order.limits.system_metrics,
             )
             await supervisor.run()
+        await say_what_was_missing(self._workspace, self._task_id, spec.code_at)
 
     async def prepare(self) -> Prepared:
         """Capture code and environment, and make ready what it will run in."""
@@ -196,6 +198,7 @@ class Running:
 
     def _check_out(self, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
         from datmo.capture.collect import stamp_tree
+        from datmo.runner.in_place import lay_in
         from datmo.runner.stamps import write_stamps
 
         if self._hold is not None:
@@ -204,6 +207,7 @@ class Running:
         if spec.library is not None:
             make_library(spec.library)
         self._workspace.code.checkout(code_id, spec.code, self._workspace.store)
+        lay_in(spec.code, spec.in_code, links=spec.image is None)
         stamps = stamp_tree(spec.code)
         write_stamps(spec.folder, stamps)
         return stamps
@@ -275,6 +279,7 @@ class Running:
             variables={**limits.variables, **variables(self._order.parameters)},
             parameters=self._order.parameters,
             data=paths(data, self._workspace.home),
+            in_code=paths_in_code(data, self._workspace.home),
             binaries=ready.binaries,
             ports=self._order.ports,
             gpus=gpus,

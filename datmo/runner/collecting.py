@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,7 +68,7 @@ def collect(
         artifacts: files that were stored while it ran.
     """
     written = collect_tree(store, spec.files)
-    changed = collect_tree(store, spec.code, exclude=_is_by_the_way, unchanged=unchanged_since(before))
+    changed = collect_tree(store, spec.code, exclude=partial(_is_no_output, spec), unchanged=unchanged_since(before))
     kept = [FileEntry(each.path, each.object, each.size, each.mode, "task") for each in artifacts]
     entries = {entry.path: entry for entry in (*kept, *changed.entries, *written.entries)}
     log = store.put_files([SourceFile(spec.folder / LOG_NAME, still=True)])[0]  # we wrote it, and are done with it
@@ -101,8 +102,9 @@ def keep(store: ObjectStore, spec: RunSpec, path: str, name: str | None) -> list
     ]
 
 
-def _is_by_the_way(path: str) -> bool:
-    return path.rpartition("/")[2] in _BY_THE_WAY
+def _is_no_output(spec: RunSpec, path: str) -> bool:
+    """Say whether a path in the checkout is something by the way, or a link to the task's data that we put there."""
+    return path.rpartition("/")[2] in _BY_THE_WAY or (path in spec.in_code and (spec.code / path).is_symlink())
 
 
 def _read_object(store: ObjectStore, entry: FileEntry | None, notices: list[str]) -> dict[str, Any]:

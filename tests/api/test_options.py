@@ -12,7 +12,8 @@ import pytest
 import datmo.aio
 from datmo.aio import TaskOptions, TaskSpec
 from datmo.errors import InvalidArgument
-from tests.api.face import Face
+from tests.api.conftest import Said
+from tests.api.face import Face, contents
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +36,49 @@ async def test_data_is_read_where_it_lies_and_recorded(face: Face, project: Any,
     }
     assert (recorded["plants"]["files"], recorded["plants"]["size"]) == (1, 7)
     assert (tmp_path / "flowers" / "iris.csv").exists()
+
+
+READS_IN_PLACE = (
+    "import pathlib\n"
+    "print('rows:', len(pathlib.Path('data/train.csv').read_text().splitlines()))\n"
+    "pathlib.Path('model.txt').write_text('m')\n"
+)
+
+
+@pytest.mark.parametrize("where", ["process", "docker"])
+async def test_data_of_the_project_is_where_the_code_looks_for_it(
+    face: Face, home: Path, said: Said, base_image: str, where: str
+) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\n")
+    (home / ".gitignore").write_text("data/\n")
+    (home / "data").mkdir()
+    (home / "data" / "train.csv").write_text("1\n2\n3\n")
+    (home / "read.py").write_text(READS_IN_PLACE)
+    async with face.init(home, notice=said.append) as project:
+        failed = await project.tasks.run("python read.py", executor=where)
+        assert await face.value(failed, "status") == "FAILED"
+        assert "data/train.csv is ignored, so that it is no part of the code: `--data data` lets" in said.text
+        options = TaskOptions(data={"data": home / "data", "rows": home / "data" / "train.csv"})
+        task = await project.tasks.run("python read.py", executor=where, options=options)
+        again, agreement = await project.tasks.rerun(task.id)
+        assert agreement.agrees
+        for each in (task, again):
+            assert await face.value(each, "results") == {"rows": 3}, await face.logs(each)
+            assert set(await contents(face, each)) == {"model.txt", "task.log"}
+            assert not any("left out" in notice for notice in await face.value(each, "notices"))
+    assert (home / "data" / "train.csv").read_text() == "1\n2\n3\n"
+    await face.cleanup(home)
+
+
+async def test_what_a_task_did_not_find_and_is_nowhere_is_not_spoken_of(
+    face: Face, project: Any, home: Path, said: Said
+) -> None:
+    (home / ".gitignore").write_text("data/\nbad\n")
+    (home / "data").mkdir()
+    (home / "bad").write_text("")
+    for command in ("cat gone.csv data/gone.csv", "cat train.py/x", "sh -c 'echo bad data; exit 1'", "sh -c 'exit 3'"):
+        await project.tasks.run(command)
+    assert "is ignored" not in said.text
 
 
 async def test_variables_reach_the_task_and_secrets_no_record(face: Face, project: Any, home: Path) -> None:

@@ -173,4 +173,11 @@ def test_what_the_code_hides_of_an_image_is_said() -> None:
         "the image's entrypoint /home/x",
     ]
     assert image.notices("/code") == ()
-    assert ImageInfo("sha256:1", working_dir="/homes", variables={"HOME": "/root"}).notices() == ()
+    elsewhere = ImageInfo("sha256:1", working_dir="/app")
+    assert [notice.split(": ")[1] for notice in elsewhere.notices()] == [
+        "`datmo config set container.code /app` puts the code there"
+    ]
+    assert elsewhere.notices("/app") == elsewhere.notices("/code") == ()
+    assert [ImageInfo("sha256:1", working_dir=each).notices() for each in ("", "/", "/home", "/data/x")] == [()] * 4
+    (beside,) = ImageInfo("sha256:1", working_dir="/homes", variables={"HOME": "/root"}).notices()
+    assert "hidden" not in beside

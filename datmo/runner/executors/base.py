@@ -41,6 +41,7 @@ class RunSpec:
         code: the run's checkout of the captured code: the working folder, `/home` in a container.
         files: the writable task folder: `/task` in a container, `DATMO_TASK_DIR` everywhere.
         data: names under the data folder and the paths they show; in a container read-only, `/data/<name>`.
+        in_code: those of them that lie in the project, by their paths there: the code may look for them.
         variables: environment variables beside those that the executor sets itself.
         parameters: what the task is told in the JSON file that `DATMO_CONFIG` names.
         image: the image's name or id; containers only.
@@ -66,6 +67,7 @@ class RunSpec:
     code: Path
     files: Path
     data: Mapping[str, Path] = field(default_factory=dict)
+    in_code: Mapping[str, Path] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     image: str | None = None

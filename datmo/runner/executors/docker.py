@@ -89,7 +89,7 @@ class DockerExecutor:
             EngineUnreachable: no engine answers.
             InvalidArgument: a value cannot be used.
         """
-        config = container_config(spec)
+        config = await to_thread.run_sync(container_config, spec)
         await to_thread.run_sync(_make_ready, spec)
         container = await self._run(config, spec, container_name(spec.task_id))
         return {"container": container, "engine": self.url} | ({"terminal": True} if spec.interactive else {})

@@ -11,6 +11,7 @@ from typing import Any
 
 from datmo.errors import InvalidArgument, StartFailed
 from datmo.runner.executors.base import Ended, RunSpec
+from datmo.runner.in_place import mount_points
 from datmo.runner.library import add_to_path
 
 __all__ = [
@@ -61,7 +62,7 @@ def task_folders(spec: RunSpec) -> dict[str, Path]:
 
 
 def container_config(spec: RunSpec) -> dict[str, Any]:
-    """Return the engine's description of a task's container.
+    """Return the engine's description of a task's container. Where data is to be in the code, it blocks.
 
     Raises:
         InvalidArgument: a value cannot be used.
@@ -164,7 +165,8 @@ def _mounts(spec: RunSpec) -> list[dict[str, Any]]:
     # Always there, even empty; the data's own mount points are made in it.
     mounts.append({"Type": "tmpfs", "Target": _DATA, "TmpfsOptions": {"Mode": 0o555}})
     mounts += [_bind(path, f"{_DATA}/{name}", read_only=True) for name, path in sorted(spec.data.items())]
-    return mounts
+    inside = mount_points(spec.code, spec.in_code)
+    return mounts + [_bind(path, f"{spec.code_at}/{name}", read_only=True) for name, path in inside.items()]
 
 
 def _bind(source: Path, target: str, *, read_only: bool = False) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import anyio
 from anyio import to_thread
 
+from datmo.core.placement import CODE_AT
 from datmo.errors import BuildFailed, EngineUnreachable, Refused
 from datmo.runner.executors.docker_client import DockerError, Engine, sheltered
 from datmo.runner.executors.docker_transcript import Transcript
@@ -35,7 +36,7 @@ class ImageInfo(NamedTuple):
     entrypoint: tuple[str, ...] = ()
     user: str = ""
 
-    def notices(self, code_at: str = "/home") -> tuple[str, ...]:
+    def notices(self, code_at: str = CODE_AT) -> tuple[str, ...]:
         """Return a line for each thing of the image's own that is otherwise with the code mounted at `code_at`."""
         own = {"WORKDIR": self.working_dir, "HOME": self.variables.get("HOME", "")}
         own |= {"entrypoint": next((word for word in self.entrypoint if _lies_under(word, code_at)), "")}
@@ -45,8 +46,9 @@ class ImageInfo(NamedTuple):
             for what, path in own.items()
             if _lies_under(path, code_at)
         )
-        place = self.working_dir
-        if place == code_at or hidden or place.strip("/").partition("/")[0] in ("", "task", "data", "datmo"):
+        place = self.working_dir.rstrip("/")
+        usual = code_at == CODE_AT and place != code_at
+        if not usual or hidden or place.strip("/").partition("/")[0] in ("", "task", "data", "datmo"):
             return hidden
         said = f"starts in {code_at}, where the code is, not in the image's WORKDIR {place}"
         return (f"{said}: `datmo config set container.code {place}` puts the code there",)

@@ -1,0 +1,80 @@
+"""Why a task did not find a file that is there: git ignores it, so that it is no part of the captured code."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+
+from datmo.core.frames import join_text
+from datmo.engine.workspace import Workspace
+from datmo.errors import DatmoError
+from datmo.projections.tasks import TASKS, output_positions
+
+__all__ = ["say_what_was_missing"]
+
+_TAIL = 16_384
+_LAST = 3
+"""So many parts of its output are looked at, from the end."""
+
+_ABSENT = re.compile(
+    r"no such file|not found|does(?:n.t| not) exist|(?:cannot|can.t) (?:open|find)|missing", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\s'\"`:,;()\[\]{}<>=]+")
+_NOT_THEIRS = frozenset([".datmo", ".git", "..", ""])
+
+
+async def say_what_was_missing(workspace: Workspace, task_id: str, code_at: str) -> None:
+    """Say which file a task that failed looked for in vain, where it lies in the project but not in the code.
+
+    Parameters:
+        workspace: the project.
+        task_id: the task, which has ended.
+        code_at: where it had the code.
+    """
+    row = await workspace.query(lambda connection: TASKS.load(connection, task_id))
+    if row is None or row["status"] != "FAILED" or row["exit_code"] is None:
+        return
+    given = [each["path"] for each in row["options"].get("data", {}).values()]
+    try:
+        positions = await workspace.query(lambda connection: output_positions(connection, task_id)[-_LAST:])
+        frames = [await workspace.log.payload(position) for position in positions]
+        output = join_text(b"".join(part for part in frames if part is not None))[-_TAIL:]
+        paths = list(_named(output, code_at))
+        found = await workspace.in_thread(lambda: _missing(workspace, row["code_id"], paths, given)) if paths else None
+    except (DatmoError, OSError):  # a remark: nothing fails for want of it
+        return
+    if found is not None:
+        path, give = found
+        workspace.notice(f"{path} is ignored, so that it is no part of the code: `--data {give}` lets the task read it")
+
+
+def _named(output: str, code_at: str) -> Iterator[str]:
+    """Yield what may be paths in the code, in the lines that say that something is not there; the last one first."""
+    seen = set()
+    for line in reversed(output.splitlines()):
+        if _ABSENT.search(line):
+            for word in _WORD.findall(line):
+                path = os.path.normpath(word.removeprefix(f"{code_at}/"))
+                if path not in seen and not os.path.isabs(path) and path.split("/")[0] not in _NOT_THEIRS:
+                    seen.add(path)
+                    yield path
+
+
+def _missing(workspace: Workspace, code_id: str, paths: list[str], given: Collection[str]) -> tuple[str, str] | None:
+    """Return the first path that is in the project and not in the code, and the highest folder of which that holds."""
+    there = [path for path in paths if path != "." and os.path.exists(workspace.home / path)]
+    if not there:
+        return None
+    code = [path for path, _, _ in workspace.code.files(code_id)]
+    known = {parent for path in code for parent in _parents(path)}
+    for path in there:
+        if path not in known and not any(parent in given for parent in _parents(path)):
+            return path, next(parent for parent in _parents(path) if parent not in known)
+    return None
+
+
+def _parents(path: str) -> list[str]:
+    """Return a path with all folders above it, the highest first."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
