@@ -34,7 +34,10 @@ A message says what is wrong and with which value; ``hint`` says what to do next
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = [
     "AmbiguousId",
@@ -89,6 +92,33 @@ class DatmoError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: down to the call of ours, without the way through our own code to where it failed.
+
+        The message says what is wrong; twenty frames of event loop above it would only hide it.
+        """
+        import sys
+        import traceback
+        from types import TracebackType
+
+        shell = sys.modules["IPython"].get_ipython()
+        frames = list(traceback.walk_tb(self.__traceback__))
+        ours = next((depth for depth, (frame, _) in enumerate(frames) if _is_ours(frame)), len(frames))
+        shown = None
+        for frame, line in reversed(frames[:ours]):
+            shown = TracebackType(shown, frame, frame.f_lasti, line)
+        cause, hidden = self.__cause__, self.__suppress_context__
+        try:
+            self.__cause__ = None  # which would be shown before it, with all of its frames
+            lines: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, shown, tb_offset=1)
+        finally:
+            self.__cause__, self.__suppress_context__ = cause, hidden
+        return lines
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "datmo"
 
 
 class InvalidArgument(DatmoError):

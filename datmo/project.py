@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datmo.core.entity.session import Session
     from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
     from datmo.core.event import Appended, Event, NewEvent
+    from datmo.core.ids import Named
     from datmo.engine import project as engine
     from datmo.engine.log import AsOf, Log
     from datmo.engine.project import Status
@@ -181,15 +182,15 @@ class Sessions:
         """Create a session, and make it the current one."""
         return portal.call(self._sessions.create, name, current=current)
 
-    def select(self, session: str) -> Session:
+    def select(self, session: str | Named) -> Session:
         """Make a session the current one."""
         return portal.call(self._sessions.select, session)
 
-    def delete(self, session: str) -> Session:
+    def delete(self, session: str | Named) -> Session:
         """Delete a session, which hides what is in it; returns the one that is current then."""
         return portal.call(self._sessions.delete, session)
 
-    def undelete(self, session: str) -> Session:
+    def undelete(self, session: str | Named) -> Session:
         """Bring a deleted session back, with what is in it."""
         return portal.call(self._sessions.undelete, session)
 
@@ -201,7 +202,7 @@ class Sessions:
         """Return the current session."""
         return portal.call(self._sessions.current)
 
-    def get(self, session: str) -> Session:
+    def get(self, session: str | Named) -> Session:
         """Return a session by name, id or unique prefix."""
         return portal.call(self._sessions.get, session)
 

@@ -14,9 +14,10 @@ from datmo.project import open as open_project
 
 if TYPE_CHECKING:
     from datmo.core.differences import Difference
+    from datmo.core.ids import Named
     from datmo.engine.checkout import Checkout
 
-__all__ = ["Snapshot", "checkout", "create", "delete", "diff", "ls", "undelete", "update"]
+__all__ = ["Snapshot", "checkout", "create", "delete", "diff", "get", "ls", "undelete", "update"]
 
 
 class Snapshot:
@@ -143,7 +144,7 @@ def create(  # noqa: PLR0917  # the order of the seed
     message: str,
     label: str | None = None,
     home: str | os.PathLike[str] | None = None,
-    task_id: str | None = None,
+    task_id: str | Named | None = None,
     commit_id: str | None = None,
     environment_id: str | None = None,
     filepaths: Sequence[str | os.PathLike[str]] | None = None,
@@ -219,8 +220,18 @@ def ls(
         )
 
 
+def get(snapshot_id: str | Named, home: str | os.PathLike[str] | None = None) -> Snapshot:
+    """Return a snapshot, named by its id, a unique prefix of it or its label.
+
+    Raises:
+        EntityNotFound, AmbiguousId: none fits, or several do.
+    """
+    with open_project(home) as project:
+        return project.snapshots.get(snapshot_id)
+
+
 def update(
-    snapshot_id: str,
+    snapshot_id: str | Named,
     home: str | os.PathLike[str] | None = None,
     *,
     message: str | None = None,
@@ -233,26 +244,28 @@ def update(
         return project.snapshots.update(snapshot_id, message=message, label=label, config=config, stats=stats)
 
 
-def delete(snapshot_id: str, home: str | os.PathLike[str] | None = None) -> Snapshot:
+def delete(snapshot_id: str | Named, home: str | os.PathLike[str] | None = None) -> Snapshot:
     """Hide a snapshot, named by its id, a unique prefix of it or its label; `undelete` brings it back."""
     with open_project(home) as project:
         return project.snapshots.delete(snapshot_id)
 
 
-def undelete(snapshot_id: str, home: str | os.PathLike[str] | None = None) -> Snapshot:
+def undelete(snapshot_id: str | Named, home: str | os.PathLike[str] | None = None) -> Snapshot:
     """Bring a deleted snapshot back."""
     with open_project(home) as project:
         return project.snapshots.undelete(snapshot_id)
 
 
-def diff(first: str, second: str | None = None, home: str | os.PathLike[str] | None = None) -> Difference:
+def diff(
+    first: str | Named, second: str | Named | None = None, home: str | os.PathLike[str] | None = None
+) -> Difference:
     """Return what differs between two snapshots, or one and the folder; see `datmo.engine.snapshots.Snapshots.diff`."""
     with open_project(home) as project:
         return project.snapshots.diff(first, second)
 
 
 def checkout(
-    snapshot_id: str,
+    snapshot_id: str | Named,
     home: str | os.PathLike[str] | None = None,
     *,
     to: str | os.PathLike[str] | None = None,

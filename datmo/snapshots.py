@@ -12,6 +12,7 @@ from datmo.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from datmo.core.differences import Difference, TreeChanges
+    from datmo.core.ids import Named
     from datmo.engine import project as engine
     from datmo.engine.checkout import Checkout
     from datmo.engine.exporting import Exported
@@ -35,7 +36,7 @@ class Snapshots:
         *,
         label: str | None = None,
         session_id: str | None = None,
-        task_id: str | None = None,
+        task_id: str | Named | None = None,
         commit_id: str | None = None,
         environment_id: str | None = None,
         environment_definition: str | os.PathLike[str] | None = None,
@@ -98,17 +99,17 @@ class Snapshots:
         found = portal.call(self._snapshots.current)
         return None if found is None else Snapshot(found, self._home)
 
-    def get(self, snapshot: str) -> Snapshot:
+    def get(self, snapshot: str | Named) -> Snapshot:
         """Return a snapshot by id, label or unique prefix of its id."""
         return Snapshot(portal.call(self._snapshots.get, snapshot), self._home)
 
-    def inspect(self, snapshot: str) -> dict[str, Any]:
+    def inspect(self, snapshot: str | Named) -> dict[str, Any]:
         """Return everything that is known of a snapshot, as plain values."""
         return portal.call(self._snapshots.inspect, snapshot)
 
     def update(
         self,
-        snapshot: str,
+        snapshot: str | Named,
         *,
         message: str | None = None,
         label: str | None = None,
@@ -121,21 +122,21 @@ class Snapshots:
         )
         return Snapshot(changed, self._home)
 
-    def delete(self, snapshot: str) -> Snapshot:
+    def delete(self, snapshot: str | Named) -> Snapshot:
         """Hide a snapshot; `undelete` brings it back."""
         return Snapshot(portal.call(self._snapshots.delete, snapshot), self._home)
 
-    def undelete(self, snapshot: str) -> Snapshot:
+    def undelete(self, snapshot: str | Named) -> Snapshot:
         """Bring a deleted snapshot back."""
         return Snapshot(portal.call(self._snapshots.undelete, snapshot), self._home)
 
-    def verify(self, *snapshots: str, progress: Reported | None = None) -> SnapshotReport:
+    def verify(self, *snapshots: str | Named, progress: Reported | None = None) -> SnapshotReport:
         """Check that snapshots can be brought back; all where none is given."""
         return portal.call(self._snapshots.verify, *snapshots, progress=progress)
 
     def checkout(
         self,
-        snapshot: str,
+        snapshot: str | Named,
         *,
         to: str | os.PathLike[str] | None = None,
         branch: str | None = None,
@@ -152,7 +153,7 @@ class Snapshots:
     def export_archive(
         self,
         to: str | os.PathLike[str],
-        *snapshots: str,
+        *snapshots: str | Named,
         where: str | None = None,
         progress: Reported | None = None,
     ) -> Exported:
@@ -172,10 +173,10 @@ class Snapshots:
         found = portal.call(self._snapshots.import_archive, file, session_id=session_id, progress=progress)
         return Imported([Snapshot(each, self._home) for each in found.snapshots], found.known)
 
-    def changes(self, snapshot: str) -> TreeChanges:
+    def changes(self, snapshot: str | Named) -> TreeChanges:
         """Return what has changed in the folder since a snapshot: code, files, configuration and environment."""
         return portal.call(self._snapshots.changes, snapshot)
 
-    def diff(self, first: str, second: str | None = None) -> Difference:
+    def diff(self, first: str | Named, second: str | Named | None = None) -> Difference:
         """Return what differs between two snapshots, or one and the folder: config, stats, files, environment, code."""
         return portal.call(self._snapshots.diff, first, second)

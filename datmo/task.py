@@ -15,9 +15,11 @@ from datmo.errors import InvalidArgumentType
 from datmo.project import open as open_project
 
 if TYPE_CHECKING:
+    from datmo.core.ids import Named
+    from datmo.core.points import Series
     from datmo.inside import CurrentTask
 
-__all__ = ["Task", "TaskOptions", "TaskSpec", "current", "ls", "run"]
+__all__ = ["Task", "TaskOptions", "TaskSpec", "current", "get", "ls", "run"]
 
 
 class Task:
@@ -190,6 +192,13 @@ class Task:
 
         return portal.call(files_of, self._home, self.file_collection_id, mode)
 
+    def metrics(
+        self, name: str, *, start: int | None = None, end: int | None = None, points: int | None = None
+    ) -> Series:
+        """Return the points of one of its metrics, as arrays; see `datmo.engine.tasks.Tasks.metrics`."""
+        with open_project(self._home) as project:
+            return project.tasks.metrics(self.id, name, start=start, end=end, points=points)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and other.id == self.id
 
@@ -198,9 +207,11 @@ class Task:
 
     def _repr_html_(self) -> str:
         from datmo.core.html import task_html
-        from datmo.engine.project import charts_of
+        from datmo.engine.project import charts_of, tail_of
 
-        return task_html(self._now(), portal.call(charts_of, self._home, self.id))
+        now = self._now()
+        tail = "" if now.status == "SUCCESS" else portal.call(tail_of, self._home, self.id)
+        return task_html(now, portal.call(charts_of, self._home, self.id), tail)
 
     def __str__(self) -> str:
         return str(self._entity)
@@ -265,6 +276,16 @@ def ls(
     """
     with open_project(home) as project:
         return project.tasks.ls(session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
+
+
+def get(task_id: str | Named, home: str | os.PathLike[str] | None = None) -> Task:
+    """Return a task, named by its id or a unique prefix of it.
+
+    Raises:
+        EntityNotFound, AmbiguousId: none fits, or several do.
+    """
+    with open_project(home) as project:
+        return project.tasks.get(task_id)
 
 
 def current() -> CurrentTask:

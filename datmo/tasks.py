@@ -16,6 +16,7 @@ from datmo.core.sweep import TaskSpec
 from datmo.task import Task
 
 if TYPE_CHECKING:
+    from datmo.core.ids import Named
     from datmo.core.points import Series, Summary
     from datmo.engine import project as engine
     from datmo.engine import tasks as engine_tasks
@@ -104,7 +105,9 @@ class Tasks:
         )
         return Task(ended, self._home)
 
-    def rerun(self, task: str, *, variables: Mapping[str, str] | None = None, name: str | None = None) -> Rerun[Task]:
+    def rerun(
+        self, task: str | Named, *, variables: Mapping[str, str] | None = None, name: str | None = None
+    ) -> Rerun[Task]:
         """Run a task again, to its end: the same code, environment, parameters and data."""
         again, agreement = portal.call(self._tasks.rerun, task, variables=variables, name=name)
         return Rerun(Task(again, self._home), agreement)
@@ -153,7 +156,7 @@ class Tasks:
         found = portal.call(self._tasks.ls, session_id=session_id, filter=filter, where=where, sort=sort, limit=limit)
         return EntityList(Task(entity, self._home) for entity in found)
 
-    def get(self, task: str) -> Task:
+    def get(self, task: str | Named) -> Task:
         """Return a task by id or unique prefix."""
         return Task(portal.call(self._tasks.get, task), self._home)
 
@@ -217,21 +220,27 @@ class Tasks:
         )
         return EntityList(Task(each, self._home) for each in ended)
 
-    def inspect(self, task: str) -> dict[str, Any]:
+    def inspect(self, task: str | Named) -> dict[str, Any]:
         """Return everything that is known of a task, as plain values."""
         return portal.call(self._tasks.inspect, task)
 
-    def summaries(self, task: str) -> dict[str, Summary]:
+    def summaries(self, task: str | Named) -> dict[str, Summary]:
         """Return what is known of each of a task's metrics by its name, also while it runs."""
         return portal.call(self._tasks.summaries, task)
 
     def metrics(
-        self, task: str, name: str, *, start: int | None = None, end: int | None = None, points: int | None = None
+        self,
+        task: str | Named,
+        name: str,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        points: int | None = None,
     ) -> Series:
         """Return the points of one of a task's metrics, as arrays; also while it runs."""
         return portal.call(self._tasks.metrics, task, name, start=start, end=end, points=points)
 
-    def stop(self, task: str) -> Task:
+    def stop(self, task: str | Named) -> Task:
         """Stop a task, whichever process runs it, and return it as it ended."""
         return Task(portal.call(self._tasks.stop, task), self._home)
 
@@ -239,7 +248,7 @@ class Tasks:
         """Stop all tasks of the project that have not ended, and return them as they ended."""
         return EntityList(Task(ended, self._home) for ended in portal.call(self._tasks.stop_all))
 
-    def wait(self, *tasks: str) -> list[Task]:
+    def wait(self, *tasks: str | Named) -> list[Task]:
         """Return when tasks have ended, as they ended."""
         return EntityList(Task(ended, self._home) for ended in portal.call(self._tasks.wait, *tasks))
 
@@ -250,13 +259,13 @@ class Tasks:
         )
 
     @contextmanager
-    def attach(self, task: str) -> Iterator[Screen]:
+    def attach(self, task: str | Named) -> Iterator[Screen]:
         """Show the live screen of a task, as a context manager, whichever process runs it; waits for its start."""
         with portal.entered(self._tasks.attach(task)) as screen:
             yield Screen(screen)
 
     def follow(
-        self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True
+        self, task: str | Named, *, after: int = 0, since: datetime | None = None, live: bool = True
     ) -> Iterator[TaskUpdate]:
         """Yield what happened to a task, with its output, and what happens, up to its end."""
         return portal.each(self._tasks.follow(task, after=after, since=since, live=live))

@@ -15,6 +15,7 @@ from typing import Any
 from datmo.core.differences import Difference, FileChange, TextChange, ValueChange
 
 __all__ = [
+    "card_html",
     "code_html",
     "difference_html",
     "inline_html",
@@ -48,28 +49,38 @@ def snapshot_html(snapshot: Any) -> str:
         ("config", _mapping(snapshot.config)),
         ("stats", _mapping(snapshot.stats)),
     ]
-    return _card(f"Snapshot {code_html(snapshot.id)}", rows)
+    return card_html(f"Snapshot {code_html(snapshot.id)}", rows)
 
 
-def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None) -> str:
+def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None, tail: str = "") -> str:
     """Return one task, of either API.
 
     Parameters:
         task: the task.
         series: the values of its metrics, in order, to be drawn.
+        tail: the last lines that it printed.
     """
-    status = text_html(task.status) + (f" ({text_html(task.reason)})" if task.reason else "")
     rows = [
         ("name", text_html(task.name)),
         ("command", f"<code>{text_html(task.command)}</code>"),
-        ("status", status),
+        ("status", _status(task)),
         ("created", _time(task.created_at)),
         ("took", "" if task.duration is None else f"{task.duration:.3g} s"),
         ("config", _mapping(task.config)),
         ("results", _mapping(task.results)),
         ("metrics", _charts(series or {})),
+        ("output", f"<pre>{_escaped(tail)}</pre>" if tail else ""),
     ]
-    return _card(f"Task {code_html(task.id)}", rows)
+    return card_html(f"Task {code_html(task.id)}", rows)
+
+
+def _status(task: Any) -> str:
+    """Return how it ended, and why; or that nobody would record it."""
+    if task.unattended:
+        return f"{task.status} (unattended: <code>datmo task recover</code>, or the next task, finishes it)"
+    exited = f"exit code {task.exit_code}" if task.exit_code else ""
+    why = text_html(task.reason) or exited
+    return f"{task.status} ({why})" if why else str(task.status)
 
 
 def list_html(entities: Sequence[Any]) -> str:
@@ -77,7 +88,7 @@ def list_html(entities: Sequence[Any]) -> str:
     if not entities:
         return "<em>none</em>"
     of_tasks = hasattr(entities[0], "command")
-    words = ("status", "command") if of_tasks else ("label", "message")
+    words = {"status": _status, "command": _command} if of_tasks else {"label": _label, "message": _message}
     values = [each.results if of_tasks else each.stats for each in entities]
     numbers = _number_columns(values)
     head = ["id", "created", *words, "config", *numbers]
@@ -86,13 +97,26 @@ def list_html(entities: Sequence[Any]) -> str:
         [
             code_html(each.id[:8], title=each.id),
             _time(each.created_at),
-            *(text_html(getattr(each, word)) for word in words),
+            *(word(each) for word in words.values()),
             inline_html(each.config),
             *(_bar(row.get(key), bounds[key]) for key in numbers),
         ]
         for each, row in zip(entities, values, strict=True)
     ]
     return table_html(head, body)
+
+
+def _command(task: Any) -> str:
+    """Return the name that a task was given, else its command."""
+    return text_html(task.name or task.command)
+
+
+def _label(snapshot: Any) -> str:
+    return text_html(snapshot.label)
+
+
+def _message(snapshot: Any) -> str:
+    return text_html(snapshot.message)
 
 
 def difference_html(difference: Difference) -> str:
@@ -177,7 +201,8 @@ def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return f"<strong>{title}</strong>{table_html(head, rows)}" if rows else ""
 
 
-def _card(title: str, rows: Iterable[tuple[str, str]]) -> str:
+def card_html(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """Return names and what belongs to them below a title; those with nothing are left out."""
     return f"<strong>{title}</strong>{table_html((), [[f'<em>{name}</em>', value] for name, value in rows if value])}"
 
 

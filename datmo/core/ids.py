@@ -5,8 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
-__all__ = ["ID_ALPHABET", "ID_LENGTH", "SHOWN", "event_ids", "is_event_id", "is_id", "new_id", "short"]
+__all__ = [
+    "ID_ALPHABET",
+    "ID_LENGTH",
+    "SHOWN",
+    "Named",
+    "event_ids",
+    "id_of",
+    "is_event_id",
+    "is_id",
+    "new_id",
+    "short",
+]
 
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: no i, l, o or u to misread."""
@@ -18,6 +30,19 @@ SHOWN = 4
 _ID = re.compile(f"[{ID_ALPHABET}]{{{ID_LENGTH}}}")
 _EVENT_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _FIVE_BITS = bytes(ord(ID_ALPHABET[byte & 31]) for byte in range(256))
+
+
+class Named(Protocol):
+    """A snapshot, a task or a session: what is given in the place of its id."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+def id_of(given: str | Named) -> str:
+    """Return what an entity is named by: its id where it is given itself."""
+    return getattr(given, "id", given)  # type: ignore[arg-type]  # anything else is refused by whoever looks for it
 
 
 def new_id() -> str:

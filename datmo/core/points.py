@@ -25,6 +25,9 @@ _ITEM = 8
 _MANY = 1024
 """Points whose steps are not deflated: what comes so fast shall be read back fast, too."""
 
+_DRAWN = 240
+"""Points in a chart beside text."""
+
 _FOREIGN = sys.byteorder == "big"
 
 
@@ -75,6 +78,19 @@ class Series(NamedTuple):
     steps: array[int]
     times: array[float]
     values: array[float]
+
+    def __repr__(self) -> str:
+        if not self.steps:
+            return f"<Series {self.name}: no points>"
+        points = f"{len(self.steps)} points, steps {self.steps[0]} to {self.steps[-1]}"
+        return f"<Series {self.name}: {points}, last value {self.values[-1]:.6g}>"
+
+    def _repr_html_(self) -> str:
+        from datmo.core.html import sparkline, text_html
+        from datmo.core.sampling import thinned
+
+        drawn = thinned(Columns(self.steps, self.times, self.values), _DRAWN).values
+        return f"{text_html(repr(self)[1:-1])}<br>{sparkline(drawn)}"
 
 
 def pack(series: Mapping[str, Columns]) -> bytes:

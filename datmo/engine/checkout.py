@@ -35,6 +35,11 @@ class Checkout(NamedTuple, Generic[SnapshotT]):
     folder: Path | None
     in_git: bool
 
+    def _repr_html_(self) -> str:
+        from datmo.core.html_project import checkout_html
+
+        return checkout_html(self)
+
 
 def interrupted(datmo_dir: Path) -> bool:
     """Say whether a checkout is under way, or was killed. A look that costs microseconds."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datmo.core import snapshot as rules
+from datmo.core.ids import Named
 from datmo.engine.capturing import Capturing
 from datmo.engine.values import Wanted, find_values
 from datmo.engine.workspace import Workspace, checked_text
@@ -57,7 +58,7 @@ class Draft:
         return created
 
     async def take(
-        self, created: rules.SnapshotCreated, task_id: str, given: Mapping[str, object], *, session_given: bool
+        self, created: rules.SnapshotCreated, task_id: str | Named, given: Mapping[str, object], *, session_given: bool
     ) -> None:
         """Take over what a task ran and left."""
         task = await self._workspace.task(task_id)

@@ -13,6 +13,7 @@ from datmo.errors import InvalidArgumentType
 
 if TYPE_CHECKING:
     from datmo.capture.manifest import FileEntry
+    from datmo.core.points import Series
     from datmo.engine.workspace import Workspace
 
 __all__ = ["Snapshot", "Task", "open_collection", "read_logs"]
@@ -67,6 +68,14 @@ class Task(TaskValue):
         """Return what the task printed so far: both streams in the order of arrival, lines kept whole."""
         return await read_logs(self._workspace, self.id)
 
+    async def metrics(
+        self, name: str, *, start: int | None = None, end: int | None = None, points: int | None = None
+    ) -> Series:
+        """Return the points of one of its metrics, as arrays; see `datmo.engine.tasks.Tasks.metrics`."""
+        from datmo.engine.measuring import series_of
+
+        return await series_of(self._workspace, self.id, name, start=start, end=end, points=points)
+
     async def files(self) -> list[IO[Any]]:
         """Return the files that the task left, open for reading as text."""
         return await self.get_files()
@@ -87,12 +96,19 @@ def _values(value: SnapshotValue | TaskValue) -> dict[str, Any]:
     return {item.name: getattr(value, item.name) for item in fields(value) if not item.name.startswith("_")}
 
 
-async def read_logs(workspace: Workspace, task_id: str) -> str:
-    """Return the recorded output of a task as text."""
+async def read_logs(workspace: Workspace, task_id: str, *, last: int | None = None) -> str:
+    """Return the recorded output of a task as text.
+
+    Parameters:
+        workspace: the project.
+        task_id: the whole id.
+        last: only so many of the parts in which it was recorded.
+    """
     from datmo.core.frames import join_text
     from datmo.projections.tasks import output_positions
 
     positions = await workspace.query(lambda connection: output_positions(connection, task_id))
+    positions = positions if last is None else positions[-last:]
     frames = [await workspace.log.payload(position) for position in positions]
     return join_text(b"".join(part for part in frames if part is not None))
 

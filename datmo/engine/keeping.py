@@ -18,6 +18,7 @@ from datmo.projections import snapshots as view
 from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
+    from datmo.core.ids import Named
     from datmo.engine.exporting import Exported
     from datmo.engine.verifying import SnapshotReport
     from datmo.objects.meter import Reported
@@ -50,7 +51,7 @@ class Keeping:
         self._workspace = workspace
 
     @shows("reading")
-    async def verify(self, *snapshots: str, progress: Reported | None = None) -> SnapshotReport:
+    async def verify(self, *snapshots: str | Named, progress: Reported | None = None) -> SnapshotReport:
         """Check that snapshots can be brought back: the hash of every object, and that git has all of their code.
 
         Parameters:
@@ -72,7 +73,7 @@ class Keeping:
     async def export_archive(
         self,
         to: str | os.PathLike[str],
-        *snapshots: str,
+        *snapshots: str | Named,
         where: str | None = None,
         progress: Reported | None = None,
     ) -> Exported:
@@ -137,7 +138,7 @@ class Keeping:
         ]
         return Imported([self._entity(row) for row in rows if row is not None], known)
 
-    async def _chosen(self, snapshots: Sequence[str], where: str | None = None) -> list[Row]:
+    async def _chosen(self, snapshots: Sequence[str | Named], where: str | None = None) -> list[Row]:
         """Return the rows of snapshots that are named, or of all, or of those for which an expression holds."""
         if snapshots:
             rows = [await self._workspace.snapshot(each) for each in snapshots]

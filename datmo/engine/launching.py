@@ -28,6 +28,7 @@ from datmo.projections import tasks as view
 from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
+    from datmo.core.ids import Named
     from datmo.engine.ordering import Order
     from datmo.engine.starting import ManyLive, Plan
     from datmo.runner.supervisor import Live
@@ -102,7 +103,7 @@ class Launching:
 
     async def rerun(
         self,
-        task: str,
+        task: str | Named,
         *,
         variables: Mapping[str, str] | None = None,
         name: str | None = None,

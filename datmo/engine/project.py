@@ -44,9 +44,22 @@ if TYPE_CHECKING:
     from datmo.engine.tasks import Tasks
     from datmo.engine.tracking import Tracking
 
-__all__ = ["Project", "Status", "cleanup", "files_of", "init", "logs_of", "open_project", "settings_of", "task_of"]
+__all__ = [
+    "Project",
+    "Status",
+    "charts_of",
+    "cleanup",
+    "files_of",
+    "init",
+    "logs_of",
+    "open_project",
+    "settings_of",
+    "tail_of",
+    "task_of",
+]
 
 _CHARTS, _CHART_POINTS = 8, 120
+_TAIL_PARTS, _TAIL_LINES = 3, 12
 
 Notice = Callable[[str], None]
 
@@ -83,6 +96,11 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
     snapshots: int
     tasks: int
     changes: TreeChanges | None
+
+    def _repr_html_(self) -> str:
+        from datmo.core.html_project import status_html
+
+        return status_html(self)
 
 
 class Project:
@@ -135,6 +153,9 @@ class Project:
         from datmo.engine.config import ProjectConfig
 
         return ProjectConfig(self._workspace)
+
+    def __repr__(self) -> str:
+        return f"<Project {self.home}>"
 
     @property
     def id(self) -> str:
@@ -383,6 +404,13 @@ async def charts_of(home: str | os.PathLike[str] | None, task_id: str) -> dict[s
         names = list(await project.tasks.summaries(task_id))[:_CHARTS]
         series = [await project.tasks.metrics(task_id, name, points=_CHART_POINTS) for name in names]
         return {each.name: each.values for each in series}
+
+
+async def tail_of(home: str | os.PathLike[str] | None, task_id: str) -> str:
+    """Return the last lines that a task printed."""
+    async with open_project(home) as project:
+        text = await read_logs(project._workspace, task_id, last=_TAIL_PARTS)
+        return "\n".join(text.splitlines()[-_TAIL_LINES:])
 
 
 async def logs_of(home: str | os.PathLike[str] | None, task_id: str) -> str:

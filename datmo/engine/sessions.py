@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from datmo.core import session as rules
 from datmo.core.entity.session import Session
 from datmo.core.event import EXPECTATIONS, NewEvent
-from datmo.core.ids import new_id
+from datmo.core.ids import Named, new_id
 from datmo.core.project import DEFAULT_SESSION
 from datmo.engine.workspace import Workspace, checked_text, command, find_session
 from datmo.errors import Conflict
@@ -57,7 +57,7 @@ class Sessions:
         await self._decide(decide)
         return await self.get(session_id)
 
-    async def select(self, session: str) -> Session:
+    async def select(self, session: str | Named) -> Session:
         """Make a session the current one.
 
         Parameters:
@@ -74,7 +74,7 @@ class Sessions:
         await self._decide(decide)
         return await self.current()
 
-    async def delete(self, session: str) -> Session:
+    async def delete(self, session: str | Named) -> Session:
         """Delete a session, which hides its tasks and snapshots; nothing of them is destroyed.
 
         Parameters:
@@ -97,7 +97,7 @@ class Sessions:
         await self._decide(decide)
         return await self.current()
 
-    async def undelete(self, session: str) -> Session:
+    async def undelete(self, session: str | Named) -> Session:
         """Bring a deleted session back, with the tasks and snapshots that `gc` has not removed since.
 
         Parameters:
@@ -131,7 +131,7 @@ class Sessions:
         """Return the current session."""
         return await self._find(None)
 
-    async def get(self, session: str) -> Session:
+    async def get(self, session: str | Named) -> Session:
         """Return a session by name, id or unique prefix."""
         return await self._find(checked_text("session", session))
 

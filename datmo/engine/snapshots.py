@@ -11,7 +11,7 @@ from datmo.core import snapshot as rules
 from datmo.core.differences import Difference, TreeChanges
 from datmo.core.entity_list import EntityList
 from datmo.core.event import NewEvent
-from datmo.core.ids import new_id, short
+from datmo.core.ids import Named, id_of, new_id, short
 from datmo.engine.capturing import Capturing
 from datmo.engine.checkout import Checkout
 from datmo.engine.config_file import config_file
@@ -48,7 +48,7 @@ class Snapshots(Keeping):
         *,
         label: str | None = None,
         session_id: str | None = None,
-        task_id: str | None = None,
+        task_id: str | Named | None = None,
         commit_id: str | None = None,
         environment_id: str | None = None,
         environment_definition: str | os.PathLike[str] | None = None,
@@ -193,7 +193,7 @@ class Snapshots(Keeping):
 
     async def update(
         self,
-        snapshot: str,
+        snapshot: str | Named,
         *,
         message: str | None = None,
         label: str | None = None,
@@ -227,7 +227,7 @@ class Snapshots(Keeping):
             changes["stats"] = _values("stats", stats)
         return await self._change(row["id"], rules.update(row, changes))
 
-    async def delete(self, snapshot: str) -> Snapshot:
+    async def delete(self, snapshot: str | Named) -> Snapshot:
         """Hide a snapshot; `undelete` brings it back. Returns it as it was.
 
         Raises:
@@ -236,7 +236,7 @@ class Snapshots(Keeping):
         row = await self._workspace.snapshot(snapshot)
         return await self._change(row["id"], rules.delete(row))
 
-    async def undelete(self, snapshot: str) -> Snapshot:
+    async def undelete(self, snapshot: str | Named) -> Snapshot:
         """Bring a deleted snapshot back.
 
         Parameters:
@@ -249,7 +249,7 @@ class Snapshots(Keeping):
             row = await self._workspace.snapshot(snapshot, deleted=True)
             return await self._change(row["id"], rules.restore(row))
 
-    async def changes(self, snapshot: str) -> TreeChanges:
+    async def changes(self, snapshot: str | Named) -> TreeChanges:
         """Return what has changed in the folder since a snapshot: code, files, configuration and environment.
 
         Nothing is stored for it. What cannot be compared is said in the notices of what is returned.
@@ -264,7 +264,7 @@ class Snapshots(Keeping):
 
         return await changes_since(self._workspace, await self._workspace.snapshot(snapshot))
 
-    async def diff(self, first: str, second: str | None = None) -> Difference:
+    async def diff(self, first: str | Named, second: str | Named | None = None) -> Difference:
         """Return what differs between two snapshots: config, stats, files, environment and code.
 
         Parameters:
@@ -287,7 +287,7 @@ class Snapshots(Keeping):
     @shows("checking out a snapshot")
     async def checkout(
         self,
-        snapshot: str,
+        snapshot: str | Named,
         *,
         to: str | os.PathLike[str] | None = None,
         branch: str | None = None,
@@ -318,7 +318,7 @@ class Snapshots(Keeping):
         target = None if to is None else await self._workspace.in_thread(lambda: Path(os.path.abspath(to)))
         if branch is not None:
             checked_text("branch", branch)
-        done = await check_out(self._workspace, self._append, snapshot, to=target, branch=branch, save=save)
+        done = await check_out(self._workspace, self._append, id_of(snapshot), to=target, branch=branch, save=save)
         saved = None if done.saved is None else await self.get(done.saved)
         return Checkout(self._entity(done.row), saved, done.written, done.removed, done.folder, done.in_git)
 
@@ -337,7 +337,7 @@ class Snapshots(Keeping):
             raise EntityNotFound("snapshot", snapshot_id)
         return self._entity(row)
 
-    async def get(self, snapshot: str) -> Snapshot:
+    async def get(self, snapshot: str | Named) -> Snapshot:
         """Return a snapshot by id, label or unique prefix of its id.
 
         Raises:
@@ -353,7 +353,7 @@ class Snapshots(Keeping):
         except EntityNotFound:
             return None
 
-    async def inspect(self, snapshot: str) -> dict[str, Any]:
+    async def inspect(self, snapshot: str | Named) -> dict[str, Any]:
         """Return everything that is known of a snapshot: itself, its code, environment and files, as plain values."""
         from datmo.engine.inspecting import inspect_snapshot
 

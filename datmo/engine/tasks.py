@@ -21,6 +21,7 @@ from datmo.projections.metrics import of_task
 from datmo.projections.projection import Row
 
 if TYPE_CHECKING:
+    from datmo.core.ids import Named
     from datmo.core.points import Series, Summary
     from datmo.runner.executors.base import Screen
 
@@ -85,7 +86,7 @@ class Tasks(Launching):
         )
         return TasksPage(await tasks_of(self._workspace, rows), total)
 
-    async def get(self, task: str) -> Task:
+    async def get(self, task: str | Named) -> Task:
         """Return a task by id or unique prefix.
 
         Raises:
@@ -94,14 +95,14 @@ class Tasks(Launching):
         (found,) = await tasks_of(self._workspace, [await self._workspace.task(task)])
         return found
 
-    async def inspect(self, task: str) -> dict[str, Any]:
+    async def inspect(self, task: str | Named) -> dict[str, Any]:
         """Return everything that is known of a task: itself, its code, environment and files, as plain values."""
         from datmo.engine.inspecting import inspect_task
 
         found = await self.get(task)
         return await inspect_task(self._workspace, await self._workspace.task(found.id), unattended=found.unattended)
 
-    async def summaries(self, task: str) -> dict[str, Summary]:
+    async def summaries(self, task: str | Named) -> dict[str, Summary]:
         """Return what is known of each of a task's metrics by its name, also while it runs.
 
         That is `count`, `first_step`, `last_step`, `last_time` (seconds since 1970), `last`, and `min` and `max`, which
@@ -114,7 +115,13 @@ class Tasks(Launching):
         return await self._workspace.query(lambda connection: of_task(connection, task_id))
 
     async def metrics(
-        self, task: str, name: str, *, start: int | None = None, end: int | None = None, points: int | None = None
+        self,
+        task: str | Named,
+        name: str,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        points: int | None = None,
     ) -> Series:
         """Return the points of one of a task's metrics, as arrays; also while it runs.
 
@@ -137,7 +144,7 @@ class Tasks(Launching):
         task_id = (await self._workspace.task(task))["id"]
         return await series_of(self._workspace, task_id, name, start=start, end=end, points=points)
 
-    async def stop(self, task: str) -> Task:
+    async def stop(self, task: str | Named) -> Task:
         """Stop a task, whichever process runs it, and return it as it ended; one that has ended stays as it is.
 
         It is asked to end, and after ten seconds made to. Where whoever ran it was killed, this process takes it over.
@@ -155,7 +162,7 @@ class Tasks(Launching):
         await self._attendance.request_stop(rows)
         return await self._ended(rows)
 
-    async def wait(self, *tasks: str) -> list[Task]:
+    async def wait(self, *tasks: str | Named) -> list[Task]:
         """Return when tasks have ended, as they ended; those that nobody attends are taken over first.
 
         Raises:
@@ -183,7 +190,7 @@ class Tasks(Launching):
         return await tasks_of(self._workspace, rows)
 
     @asynccontextmanager
-    async def attach(self, task: str) -> AsyncIterator[Screen]:
+    async def attach(self, task: str | Named) -> AsyncIterator[Screen]:
         """Show the live screen of a task, as an async context manager, whichever process runs it; waits for its start.
 
         It has what the task has printed so far, and what it prints, at once: progress bars without a line's end, too.
@@ -211,7 +218,7 @@ class Tasks(Launching):
                 yield screen
 
     async def follow(
-        self, task: str, *, after: int = 0, since: datetime | None = None, live: bool = True
+        self, task: str | Named, *, after: int = 0, since: datetime | None = None, live: bool = True
     ) -> AsyncGenerator[TaskUpdate, None]:
         """Yield what happened to a task, with its output, and what happens, up to its end, whichever process runs it.
 

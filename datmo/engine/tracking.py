@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -24,6 +25,7 @@ from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
 from datmo.engine.edge import single_error
 from datmo.engine.recovering import Recovering
+from datmo.engine.showing import in_notebook
 from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import InvalidArgumentType, TaskStopped
 from datmo.eventlog.codec import encode
@@ -186,7 +188,7 @@ async def _begin(
             created = rules.TaskCreated(
                 session_id=session["id"],
                 name=name,
-                command=shlex.join(sys.orig_argv).encode("utf-8", "backslashreplace").decode(),
+                command=_what_runs().encode("utf-8", "backslashreplace").decode(),
                 argv=list(sys.orig_argv),
                 executor=own.name,
                 executor_reason="its own code tracks it",
@@ -200,6 +202,14 @@ async def _begin(
             workers.start_soon(supervisor.run, name=f"tracking of task {task_id}")
             await own.started.wait()
     return supervisor
+
+
+def _what_runs() -> str:
+    """Return the command line of this process; of a notebook's kernel, whose says nothing, the notebook."""
+    if in_notebook() is None:
+        return shlex.join(sys.orig_argv)
+    found = re.search(r"[^/\\]+\.ipynb", os.environ.get("JPY_SESSION_NAME", ""))  # Jupyter's server says it
+    return f"notebook {shlex.quote(found[0])}" if found else "notebook"
 
 
 def _supervisor(

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from datmo.capture.ahead import AheadRepository, taken
-from datmo.core.ids import new_id
+from datmo.core.ids import Named, id_of, new_id
 from datmo.core.settings import Settings
 from datmo.engine.finding import FOLDER
 from datmo.errors import EntityNotFound, InvalidArgument, InvalidArgumentType, ProjectNotFound
@@ -134,7 +134,7 @@ class Workspace:
             raise ProjectNotFound(f"the project at {self.home} is not initialized", hint="`datmo init` finishes it")
         return row
 
-    async def session(self, given: str | None) -> Row:
+    async def session(self, given: str | Named | None) -> Row:
         """Return the session of a name, an id or a unique prefix; None gives the current one.
 
         Raises:
@@ -143,26 +143,26 @@ class Workspace:
         """
         return await self.query(lambda connection: find_session(connection, given))
 
-    async def snapshot(self, given: str, *, deleted: bool = False) -> Row:
+    async def snapshot(self, given: str | Named, *, deleted: bool = False) -> Row:
         """Return the snapshot of an id, a label or a unique prefix; see `datmo.projections.search.resolve`."""
         text = _as_text("snapshot", given)
         return await self.query(
             lambda connection: search.resolve(connection, snapshots.SNAPSHOTS, text, label="label", deleted=deleted)
         )
 
-    async def task(self, given: str) -> Row:
+    async def task(self, given: str | Named) -> Row:
         """Return the task of an id or a unique prefix."""
         text = _as_text("task", given)
         return await self.query(lambda connection: search.resolve(connection, tasks.TASKS, text))
 
 
-def find_session(connection: sqlite3.Connection, given: str | None) -> Row:
+def find_session(connection: sqlite3.Connection, given: str | Named | None) -> Row:
     """Return the row of a session; see `Workspace.session`."""
     if given is None:
         row = project.load(connection)
         return search.resolve(connection, sessions.SESSIONS, row["session_id"] if row else "")
-    named = sessions.by_name(connection, _as_text("session", given))
-    return named or search.resolve(connection, sessions.SESSIONS, given)
+    text = _as_text("session", given)
+    return sessions.by_name(connection, text) or search.resolve(connection, sessions.SESSIONS, text)
 
 
 def checked_text(name: str, value: Any) -> str:
@@ -182,6 +182,7 @@ def checked_text(name: str, value: Any) -> str:
 
 
 def _as_text(kind: str, given: Any) -> str:
+    given = id_of(given)
     if not isinstance(given, str):
         raise InvalidArgumentType(f"a {kind} is named by its id, not by {given!r}")
     if not given.isprintable() or not given:

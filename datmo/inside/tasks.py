@@ -51,6 +51,9 @@ class CurrentTask:
         self._names: set[str] = set()
         """Names of metrics that were found good."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
     def log(self, values: Mapping[str, Any] | None = None, /, *, step: int | None = None, **more: Any) -> None:
         """Add points to metrics.
 

@@ -52,3 +52,21 @@ async def test_a_position_is_not_negative(project: Any) -> None:
 async def test_types_are_a_list(project: Any) -> None:
     with pytest.raises(InvalidArgumentType, match=r"not the text 'session\.\*'"):
         [_ async for _ in project.log.read(types="session.*")]
+
+
+async def test_what_was_given_out_may_be_given_in_the_place_of_its_id(project: Any) -> None:
+    task = await project.tasks.run("true")
+    first = await project.snapshots.create("of the task", task_id=task)
+    second = await project.snapshots.create("of the folder", stats={"f1": 0.5})
+    assert first.task_id == task.id
+    assert (await project.snapshots.get(first)).id == first.id
+    assert [each.key for each in (await project.snapshots.diff(first, second)).stats] == ["f1"]
+    assert (await project.snapshots.checkout(second)).snapshot.id == second.id
+    assert (await project.snapshots.verify(first, second)).ok
+    assert await project.tasks.summaries(task) == {}
+    assert [each.id for each in await project.tasks.wait(task)] == [task.id]
+    assert (await project.sessions.select(await project.sessions.current())).name == "default"
+    with pytest.raises(EntityNotFound):
+        await project.snapshots.get(task)
+    with pytest.raises(InvalidArgumentType, match="not by 5"):
+        await project.tasks.get(5)

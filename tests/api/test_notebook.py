@@ -87,3 +87,34 @@ async def test_a_difference_shows_values_files_and_code(face: Face, project: Any
     assert any("+x = '<i>'" in word for word in page.words)
     assert not {"b", "i"} & set(page.tags)
     assert Reader((await project.snapshots.diff(first.id, first.id))._repr_html_()).words == ["no difference"]
+
+
+async def test_a_task_that_failed_says_why_and_a_name_stands_for_its_command(face: Face, project: Any) -> None:
+    task = await project.tasks.run(["sh", "-c", "echo before; echo the reason >&2; exit 3"], name="training")
+    words = Reader(await anyio.to_thread.run_sync(task._repr_html_)).words
+    assert "FAILED (exit code 3)" in words
+    if face.name == "sync":  # which reads what it printed
+        assert "before\nthe reason" in words
+    listed = Reader((await project.tasks.ls())._repr_html_()).words
+    assert "training" in listed
+    assert "FAILED (exit code 3)" in listed
+
+
+async def test_a_series_says_how_long_it_is_and_is_drawn(face: Face, project: Any) -> None:
+    code = "import datmo\nfor n in range(999): datmo.task.current().log(loss=1 / (n + 1))"
+    task = await project.tasks.run(["python", "-c", code])
+    loss = await (anyio.to_thread.run_sync(task.metrics, "loss") if face.name == "sync" else task.metrics("loss"))
+    assert repr(loss) == "<Series loss: 999 points, steps 0 to 998, last value 0.001001>"
+    page = loss._repr_html_()
+    assert Reader(page).tags.count("polyline") == 1
+    assert len(page) < 10_000
+
+
+async def test_the_status_and_a_checkout_show_what_they_are(face: Face, project: Any, home: Path) -> None:
+    made = await project.snapshots.create("first", label="best")
+    (home / "new<1>.py").write_text("")
+    page = Reader((await project.status())._repr_html_())
+    assert {"best", "new<1>.py added", str(home), "default"} <= {word.strip() for word in page.words}
+    done = Reader((await project.snapshots.checkout(made))._repr_html_())
+    assert {"0 written, 1 removed", "best"} <= set(done.words)
+    assert any("kept as" in word for word in done.words)

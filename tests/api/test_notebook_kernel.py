@@ -154,3 +154,22 @@ def test_what_a_block_of_running_tasks_raises_is_shown_as_any_error(later: Kerne
     assert [output.kind for output in shown] == ["error"]
     assert "ValueError: mine" in shown[0].text
     assert later.text("print(datmo.task.ls(limit=1)[0].status)") == "STOPPED\n"
+
+
+def test_an_error_of_ours_ends_at_the_call_and_says_what_to_do_next(later: Kernel) -> None:
+    (shown,) = later.run("datmo.snapshot.diff('nothing', 'nowhere')")
+    assert "datmo.snapshot.diff('nothing', 'nowhere')" in shown.text
+    assert "no snapshot has an id" in shown.text
+    assert "hint: " in shown.text
+    assert len(shown.text.splitlines()) < 12
+    (shown,) = later.run('async with adatmo.open() as project:\n    await project.tasks.run("echo \'no end")')
+    assert "cannot be split into words" in shown.text
+    assert "shlex" not in shown.text
+
+
+def test_a_cell_that_is_tracked_is_of_the_notebook(later: Kernel) -> None:
+    later.run("import os\nos.environ['JPY_SESSION_NAME'] = '/home/ada/iris.ipynb'")
+    assert later.run("with datmo.track('cell') as task:\n    pass") == []
+    assert later.text("print(datmo.task.ls(limit=1)[0].command)") == "notebook iris.ipynb\n"
+    (shown,) = later.run("task")
+    assert shown.text.startswith("<TrackedTask ")

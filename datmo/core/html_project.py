@@ -1,0 +1,60 @@
+"""What a project is like, and what a checkout did, as HTML for notebooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datmo.core.html import card_html, code_html, text_html
+
+__all__ = ["checkout_html", "status_html"]
+
+_MOST = 8
+
+
+def status_html(status: Any) -> str:
+    """Return what a project is like, of either API."""
+    running = [f"{code_html(task.id[:8])} {text_html(task.name or task.command)}" for task in status.running]
+    rows = [
+        ("folder", text_html(str(status.home))),
+        ("description", text_html(status.description)),
+        ("session", text_html(status.session.name)),
+        ("snapshots", str(status.snapshots)),
+        ("tasks", str(status.tasks)),
+        ("current snapshot", _snapshot(status.snapshot)),
+        ("changed since", "" if status.changes is None else _changes(status.changes)),
+        (
+            "under way",
+            _lines(running),
+        ),
+    ]
+    return card_html(f"Project {text_html(status.name)}", rows)
+
+
+def checkout_html(done: Any) -> str:
+    """Return what a checkout did, of either API."""
+    rows = [
+        ("the folder is", _snapshot(done.snapshot)),
+        ("files", f"{done.written} written, {done.removed} removed"),
+        ("unsaved work", "" if done.saved is None else f"kept as {_snapshot(done.saved)}"),
+        ("beside it", "" if done.folder is None else text_html(str(done.folder))),
+    ]
+    return card_html("Checkout", rows)
+
+
+def _snapshot(snapshot: Any) -> str:
+    if snapshot is None:
+        return "<em>none</em>"
+    label = f" <strong>{text_html(snapshot.label)}</strong>" if snapshot.label else ""
+    return f"{code_html(snapshot.id[:8], title=snapshot.id)}{label} {text_html(snapshot.message)}"
+
+
+def _changes(changes: Any) -> str:
+    parts = [f"{text_html(each.path)} {each.kind}" for each in (*changes.code, *changes.files)]
+    parts += [f"config {text_html(each.key)}" for each in changes.config]
+    parts += ["the environment"] if changes.environment else []
+    return _lines(parts) or "<em>nothing</em>"
+
+
+def _lines(parts: list[str]) -> str:
+    more = [f"<em>and {len(parts) - _MOST} more</em>"] if len(parts) > _MOST else []
+    return "<br>".join([*parts[:_MOST], *more])
