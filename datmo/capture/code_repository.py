@@ -146,11 +146,17 @@ def open_own(root: Path, datmo_dir: Path, *, create: bool) -> Repository | None:
         return Repository(git, root, own=True)
 
 
+_BY_THE_WAY = "__pycache__/\n.ipynb_checkpoints/\n"
+"""What Python and notebooks leave everywhere: a folder without git seldom has a `.gitignore` that says so."""
+
+
 def _make(folder: Path, scratch: Path) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix="code-", dir=scratch))
     try:
         pygit2.init_repository(os.fspath(beside), bare=True)
+        (beside / "info").mkdir(exist_ok=True)
+        (beside / "info" / "exclude").write_text(_BY_THE_WAY)
         beside.chmod(0o755)
         beside.rename(folder)
     except OSError:

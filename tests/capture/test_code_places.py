@@ -9,6 +9,7 @@ from pathlib import Path
 import pygit2
 import pytest
 
+from datmo.capture import code_scan
 from datmo.capture.code import CodeRepository
 from datmo.capture.code_repository import git_errors
 from datmo.errors import CodeError
@@ -44,6 +45,24 @@ def test_without_git_the_code_goes_to_a_repository_in_datmos_folder(tmp_path: Pa
     project.code.put_head(1, "aa")
     assert project.code.head() == (1, "aa")
     assert project.code.refs() == []
+
+
+@pytest.mark.parametrize("asked", ["git", "libgit2"])
+def test_without_git_what_python_and_notebooks_leave_is_no_code(
+    tmp_path: Path, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if asked == "libgit2":
+        monkeypatch.setattr(code_scan, "git_program", lambda: None)
+    project = Project(tmp_path / "plain")
+    project.write("train.py", "print(1)\n")
+    before = project.capture()
+    project.write("__pycache__/train.cpython-311.pyc", "1")
+    project.write("sub/.ipynb_checkpoints/iris-checkpoint.ipynb", "{}")
+    assert project.capture() == before
+    if asked == "libgit2":  # which looks into no folder that one rule leaves out
+        return
+    project.write(".gitignore", "!__pycache__/\n")
+    assert "__pycache__/train.cpython-311.pyc" in project.checkout(project.capture().code_id)
 
 
 def test_a_project_without_any_file_can_be_captured(tmp_path: Path) -> None:
