@@ -18,6 +18,7 @@ __all__ = [
     "create",
     "end",
     "evolve",
+    "evolve_output",
     "limit_output",
     "output",
     "request_stop",
@@ -129,23 +130,13 @@ def end(task_id: str, ended: TaskEnded, *, stopped: bool, failed: bool = False) 
 
 
 def evolve(state: State | None, event: Event) -> State | None:
-    """Fold one event into a task's row.
-
-    Raises:
-        Conflict: output that does not go on where the record ends: two supervisors took the same part.
-    """
+    """Fold one event into a task's row."""
     if event.type == "task.created":
         return _created(event)
     if state is None:
         return None
     data = event.data
     match event.type:
-        case "task.output":
-            if data["start"] != state["output_cursor"]:
-                raise Conflict(
-                    f"output of task {event.entity_id} goes on at {state['output_cursor']}, not at {data['start']}"
-                )
-            return {**state, "output_cursor": data["end"], "output_size": state["output_size"] + data["size"]}
         case "task.started":
             return {**state, **data, "status": "RUNNING", "started_at": event.recorded_us}
         case "task.output_limited":
@@ -163,6 +154,20 @@ def evolve(state: State | None, event: Event) -> State | None:
     return state
 
 
+def evolve_output(state: State | None, event: Event) -> State:
+    """Fold one event of a task's output: how far its source was read, and how much of it is recorded.
+
+    Raises:
+        Conflict: output that does not go on where the record ends: two supervisors took the same part.
+    """
+    data = event.data
+    if state is None:
+        state = {"id": event.entity_id, "cursor": 0, "size": 0}
+    if data["start"] != state["cursor"]:
+        raise Conflict(f"output of task {state['id']} goes on at {state['cursor']}, not at {data['start']}")
+    return {"id": state["id"], "cursor": data["end"], "size": state["size"] + data["size"]}
+
+
 def _created(event: Event) -> State:
     return {
         **event.data,
@@ -170,8 +175,6 @@ def _created(event: Event) -> State:
         "status": "CREATED",
         "handle": None,
         "runs_on": None,
-        "output_cursor": 0,
-        "output_size": 0,
         "output_limited": 0,
         "exit_code": None,
         "reason": None,

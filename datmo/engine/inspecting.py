@@ -41,7 +41,7 @@ async def inspect_task(workspace: Workspace, row: Row, *, unattended: bool) -> d
         "argv": row["argv"],
         "executor_reason": row["executor_reason"],
         "options": row["options"],
-        "output_size": row["output_size"],
+        "output_size": await workspace.query(lambda connection: tasks.output_of(connection, row["id"])[1]),
         "output_limited": bool(row["output_limited"]),
         "metrics": await workspace.query(lambda connection: metrics.of_task(connection, row["id"])),
         **await _contents(workspace, row),

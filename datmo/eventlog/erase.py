@@ -29,7 +29,7 @@ def erase(connection: sqlite3.Connection, lock: WriteLock, positions: Sequence[i
     """
     try:
         for start in range(0, len(positions), _AT_ONCE):
-            with lock.hold():
+            with lock:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(
                     "DELETE FROM payload WHERE position = ?",

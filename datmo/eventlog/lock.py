@@ -10,8 +10,6 @@ import fcntl
 import os
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["WriteLock"]
@@ -20,7 +18,10 @@ _open: weakref.WeakSet[WriteLock] = weakref.WeakSet()
 
 
 class WriteLock:
-    """An flock on a side file, taken for the length of one write transaction. It may block: never on the event loop."""
+    """An flock on a side file, held (`with lock:`) for the length of one write transaction.
+
+    It may block: never on the event loop.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,17 +30,24 @@ class WriteLock:
         self._threads = threading.Lock()
         _open.add(self)
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Wait for the lock and hold it."""
-        with self._threads:
+    def __enter__(self) -> None:
+        """Wait for the lock."""
+        self._threads.acquire()
+        try:
             if self._descriptor is None:
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_exception: object) -> None:
+        """Let the next one have it."""
+        try:
+            if self._descriptor is not None:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
 
     def close(self) -> None:
         """Give the descriptor back."""

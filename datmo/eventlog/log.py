@@ -114,7 +114,7 @@ class EventLog:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         if not self._views.ready(connection):
-            with self._lock.hold():
+            with self._lock:
                 if not self._views.ready(connection):
                     self._views.rebuild(connection)
 

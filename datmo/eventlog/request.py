@@ -10,13 +10,14 @@ from hashlib import sha256
 from datmo.core.event import EXPECTATIONS, Appended, Expected, NewEvent
 from datmo.core.ids import is_event_id
 from datmo.errors import DatmoError, InvalidArgument, InvalidArgumentType
+from datmo.eventlog.chain import Names, names
 from datmo.eventlog.codec import encode
 from datmo.eventlog.upcast import Schemas
 
 __all__ = ["EncodedEvent", "Encoder", "Request", "check_key"]
 
-EncodedEvent = tuple[str, bytes, str, bytes, int, bytes | None, bytes, bytes | None]
-"""Stream, type (each as text and as UTF-8), schema, digest, data, payload. A plain tuple: there are very many."""
+EncodedEvent = tuple[str, str, Names, int, bytes | None, bytes, bytes | None]
+"""Stream, type, both as they are sealed, schema, digest, data, payload. A plain tuple: there are very many."""
 
 _STREAM = re.compile(r"[a-z_]+/[^\s*?\[\]\x00-\x1f\x7f]{1,200}")
 _TYPE = re.compile(r"[a-z_]+\.[a-z_]+")
@@ -75,12 +76,13 @@ class Encoder:
 
     Parameters:
         schemas: which schema version each type is written with.
+        actor: who appends, as stored.
     """
 
-    def __init__(self, schemas: Schemas) -> None:
+    def __init__(self, schemas: Schemas, actor: bytes) -> None:
         self._schemas = schemas
-        self._streams: dict[str, bytes] = {}
-        self._types: dict[str, tuple[bytes, int]] = {}
+        self._actor = actor
+        self._known: dict[tuple[str, str], tuple[Names, int]] = {}
 
     def encode(self, events: Sequence[NewEvent]) -> list[EncodedEvent]:
         """Return the events as they will be stored.
@@ -90,31 +92,25 @@ class Encoder:
         """
         if not events:
             raise InvalidArgument("an append needs at least one event")
-        streams, types = self._streams, self._types
+        known = self._known
         encoded: list[EncodedEvent] = []
         for stream, event_type, data, payload in events:
-            stream_bytes = streams.get(stream) or self._check_stream(stream)
-            type_bytes, schema = types.get(event_type) or self._check_type(event_type)
+            named, schema = known.get((stream, event_type)) or self._check(stream, event_type)
             if type(data) is not dict and not isinstance(data, Mapping):
                 raise InvalidArgumentType(f"the data of {event_type} is a {type(data).__name__}, not a dict")
             digest = None if payload is None else sha256(payload).digest()
-            encoded.append((stream, stream_bytes, event_type, type_bytes, schema, digest, encode(data), payload))
+            encoded.append((stream, event_type, named, schema, digest, encode(data), payload))
         return encoded
 
-    def _check_stream(self, stream: str) -> bytes:
+    def _check(self, stream: str, event_type: str) -> tuple[Names, int]:
         if _STREAM.fullmatch(stream) is None:
             raise InvalidArgument(f"a stream is named <kind>/<id>, not {stream!r}")
-        if len(self._streams) >= _MOST_REMEMBERED:
-            self._streams.clear()
-        encoded = self._streams[stream] = _utf8("stream", stream)
-        return encoded
-
-    def _check_type(self, event_type: str) -> tuple[bytes, int]:
         if _TYPE.fullmatch(event_type) is None:
             raise InvalidArgument(f"an event type is named <kind>.<past participle>, not {event_type!r}")
-        if len(self._types) >= _MOST_REMEMBERED:
-            self._types.clear()
-        found = self._types[event_type] = event_type.encode(), self._schemas.current(event_type)
+        named = names(_utf8("stream", stream), event_type.encode(), self._actor)
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+        found = self._known[stream, event_type] = named, self._schemas.current(event_type)
         return found
 
 

@@ -11,7 +11,17 @@ from typing import Any
 from datmo.errors import DamagedLog, LogError, LogTooNew
 from datmo.eventlog.lock import WriteLock
 
-__all__ = ["APPLICATION_ID", "COLUMNS", "FORMAT", "INSERT", "SELECT", "create_file", "open_file", "tables"]
+__all__ = [
+    "APPLICATION_ID",
+    "COLUMNS",
+    "FORMAT",
+    "INSERT",
+    "INSERT_BARE",
+    "SELECT",
+    "create_file",
+    "open_file",
+    "tables",
+]
 
 APPLICATION_ID = 0x64746D6F
 """`dtmo`: how the file says whose it is."""
@@ -22,6 +32,8 @@ FORMAT = 1
 COLUMNS = "position, id, stream, version, type, schema, recorded_at, actor, correlation, ordinal, digest, hash, data"
 SELECT = f"SELECT {COLUMNS} FROM event"
 INSERT = f"INSERT INTO event ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_BARE = f"INSERT INTO event ({COLUMNS.replace(' digest,', '')}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+"""The same without a digest, which an event without a payload has none of."""
 
 # Time needs no index: it never falls as positions rise, so a search by halves finds it. Only the first event of an
 # append is indexed by its id, because only that one is an idempotency key. Data is last, so that what lies before it
@@ -140,7 +152,7 @@ def create_file(path: Path, lock: WriteLock) -> None:
     if _exists(path):
         return
     try:
-        with lock.hold():
+        with lock:
             if not _exists(path):
                 _create(path)
     except (OSError, sqlite3.Error) as error:

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datmo.eventlog.chain import GENESIS, seal
+from datmo.eventlog.chain import GENESIS, names, seal
 from datmo.eventlog.codec import decode
 from datmo.eventlog.schema import open_file
 
@@ -128,8 +128,8 @@ class _Check:
             self.hash = stored if isinstance(stored, bytes) else None
             return
         sealed = stored if self.hash is None else seal(
-            self.hash, position, event_id, stream, version, event_type, schema, recorded_us,
-            actor, correlation, ordinal, digest, data,
+            self.hash, position, version, schema, recorded_us, ordinal,
+            event_id, names(stream, event_type, actor), correlation, digest, data,
         )  # fmt: skip
         expected = self.versions.get(stream, 0 if self.versions_are_complete else version - 1) + 1
         if sealed != stored:

@@ -10,10 +10,10 @@ from datmo.projections.metrics import METRICS
 from datmo.projections.project import PROJECT
 from datmo.projections.sessions import SESSIONS
 from datmo.projections.snapshots import SNAPSHOTS
-from datmo.projections.tasks import TASKS
+from datmo.projections.tasks import OUTPUT, TASKS
 from datmo.projections.views import Views
 
 __all__ = ["SCHEMAS", "VIEWS"]
 
 SCHEMAS = Schemas(CURRENT, UPCASTERS)
-VIEWS = Views([PROJECT, SESSIONS, SNAPSHOTS, TASKS, METRICS, ENVIRONMENTS, CODE, FILES, CONFIG], SCHEMAS)
+VIEWS = Views([PROJECT, SESSIONS, SNAPSHOTS, TASKS, OUTPUT, METRICS, ENVIRONMENTS, CODE, FILES, CONFIG], SCHEMAS)

@@ -89,8 +89,15 @@ class Projection:
                 values.append(before[key])
                 updates.setdefault(changed, []).append(values)
         for changed, rows in updates.items():
-            assignments = ", ".join(f"{name} = ?" for name in changed)
-            connection.executemany(f"UPDATE {self.table} SET {assignments} WHERE {key} = ?", rows)
+            if changed not in self._updates:
+                assignments = ", ".join(f"{name} = ?" for name in changed)
+                self._updates[changed] = f"UPDATE {self.table} SET {assignments} WHERE {key} = ?"
+            connection.executemany(self._updates[changed], rows)
+
+    @cached_property
+    def _updates(self) -> dict[tuple[str, ...], str]:
+        """The SQL that changes some columns."""
+        return {}
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

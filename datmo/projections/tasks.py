@@ -14,11 +14,11 @@ from datmo.projections.search import listing
 if TYPE_CHECKING:
     from datmo.projections.selecting import Field
 
-__all__ = ["TASKS", "entity", "ls", "output_positions", "queue_of", "unfinished"]
+__all__ = ["OUTPUT", "TASKS", "entity", "ls", "output_of", "output_positions", "queue_of", "unfinished"]
 
 TASKS = Projection(
     table="task",
-    version=4,
+    version=5,
     columns={
         "id": "TEXT",
         "session_id": "TEXT",
@@ -36,8 +36,6 @@ TASKS = Projection(
         "options": "JSON",
         "results": "JSON",
         "handle": "JSON",
-        "output_cursor": "INTEGER",
-        "output_size": "INTEGER",
         "output_limited": "INTEGER",
         "exit_code": "INTEGER",
         "reason": "TEXT",
@@ -52,7 +50,6 @@ TASKS = Projection(
     types=(
         "task.created",
         "task.started",
-        "task.output",
         "task.output_limited",
         "task.stop_requested",
         "task.config_reported",
@@ -65,6 +62,15 @@ TASKS = Projection(
         "CREATE INDEX {table}_order ON {table} (position)",
         "CREATE INDEX {table}_unfinished ON {table} (status) WHERE status IN ('CREATED', 'RUNNING')",
     ),
+)
+
+# Apart from the tasks, because it changes with each line printed: a narrow row is quickly folded and written.
+OUTPUT = Projection(
+    table="task_output",
+    version=1,
+    columns={"id": "TEXT", "cursor": "INTEGER", "size": "INTEGER"},
+    types=("task.output",),
+    fold=task.evolve_output,
 )
 
 
@@ -120,6 +126,12 @@ def queue_of(row: Row) -> str | None:
     """Return the queue in which a task waits for its turn; None where it is in none, or its turn has come."""
     queue: str | None = row["options"].get("queue") if row["status"] == "CREATED" else None
     return queue
+
+
+def output_of(connection: sqlite3.Connection, task_id: str) -> tuple[int, int]:
+    """Return how far a task's output was read, by its source's own count, and how many bytes of it are recorded."""
+    row = OUTPUT.load(connection, task_id)
+    return (0, 0) if row is None else (row["cursor"], row["size"])
 
 
 def output_positions(connection: sqlite3.Connection, task_id: str) -> list[int]:

@@ -140,6 +140,7 @@ class Folding:
         """
         folds, versions, tables = self._folds, self._versions, self._rows
         undo: dict[int, Rows] = {}
+        stream = entity_id = ""
         try:
             for event in events:
                 event_type = event.type
@@ -147,9 +148,11 @@ class Folding:
                 if steps is None or event.schema > versions[event_type]:
                     self.unknown[event_type] += 1
                     continue
+                if stream is not event.stream:  # most often the events of one append are of one stream
+                    stream, entity_id = event.stream, event.entity_id
                 for place, key_of, fold in steps:
                     rows = tables[place]
-                    key = event.stream.partition("/")[2] if key_of is None else key_of(event)
+                    key = entity_id if key_of is None else key_of(event)
                     try:
                         row = rows[key]
                     except KeyError:

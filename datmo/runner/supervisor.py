@@ -32,7 +32,7 @@ from datmo.core.outbox import Artifact
 from datmo.errors import DatmoError, EngineUnreachable, RunnerError, StartFailed
 from datmo.eventlog.log import EventLog
 from datmo.objects.store import ObjectStore
-from datmo.projections.tasks import TASKS
+from datmo.projections.tasks import TASKS, output_of
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect, keep
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
 from datmo.runner.folders import claim_again, remove_tree
@@ -173,7 +173,7 @@ class Supervisor:
                 self._stopping = True  # it was made, and never started
             started = rules.TaskStarted(handle=dict(handle), runs_on=self.runs_on)
             await self.log.append(rules.start(self.spec.task_id, started))
-        self._cursor, self._recorded = task["output_cursor"], task["output_size"]
+        self._cursor, self._recorded = await self.log.query(lambda connection: output_of(connection, task["id"]))
         await self._read_again()
         await self.outbox.resume()
         self._before = await anyio.to_thread.run_sync(read_stamps, self.spec.folder)

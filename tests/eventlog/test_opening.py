@@ -123,7 +123,7 @@ async def test_views_that_another_version_made_its_own_meanwhile_are_made_anew_b
         with pytest.raises(LogError, match="views could not be read"):
             await log.query(lambda connection: connection.execute("SELECT status FROM task").fetchall())
         await log.append(printed(0, 5))
-        found = await log.query(lambda connection: connection.execute("SELECT output_cursor FROM task").fetchall())
+        found = await log.query(lambda connection: connection.execute("SELECT cursor FROM task_output").fetchall())
         assert found == [(5,)]
     assert await differing_views(tmp_path) == ()
 
