@@ -177,11 +177,11 @@ async def diff(first: str, second: str, form: str) -> None:
 
         await put_document(_document(found))
         return
-    from datmo.cli.snapshot_diff import patch_lines, section, value_line
+    from datmo.cli.snapshot_diff import patch_lines, section, value_lines
 
     lines = section("definition", [line for each in found.definitions for line in patch_lines(each)])
-    lines += section("packages", [value_line(each) for each in found.packages])
-    lines += section("platform", [value_line(each) for each in found.platform])
+    lines += section("packages", value_lines(found.packages))
+    lines += section("platform", value_lines(found.platform))
     await put("".join(f"{line}\n" for line in lines))
     if found.same:
         say("nothing differs")

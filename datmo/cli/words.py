@@ -18,6 +18,7 @@ __all__ = [
     "clean",
     "duration",
     "exact",
+    "harmless",
     "metric",
     "moment_of",
     "size",
@@ -117,6 +118,12 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable() and "  " not in text:
         return text
     return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in " ".join(text.split()))
+
+
+def harmless(line: str) -> str:
+    """Return a line that cannot steer the terminal, its blanks as they are, tabs as blanks."""
+    shown = line.removesuffix("\r").expandtabs(4)
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in shown)
 
 
 def value(each: Any, *, exact: bool = False) -> str:

@@ -6,7 +6,21 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from datmo.cli.words import Shortened, ago, amount, clean, duration, exact, metric, moment_of, size, value, values, when
+from datmo.cli.words import (
+    Shortened,
+    ago,
+    amount,
+    clean,
+    duration,
+    exact,
+    harmless,
+    metric,
+    moment_of,
+    size,
+    value,
+    values,
+    when,
+)
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 
@@ -137,3 +151,8 @@ def test_numbers_within_values_have_six_digits_too_or_all_of_them() -> None:
 
 def test_a_time_is_read_to_the_second() -> None:
     assert when(datetime(2026, 3, 31, 14, 5, 6, 789, tzinfo=timezone(timedelta(hours=2)))) == "2026-03-31 12:05:06 UTC"
+
+
+def test_a_line_of_code_keeps_its_blanks_but_steers_nothing() -> None:
+    assert harmless("    if x:\treturn  1\r") == "    if x:   return  1"
+    assert harmless("a\x1b[2Jb") == "a\N{REPLACEMENT CHARACTER}[2Jb"
