@@ -103,9 +103,12 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
         if self.examples:
+            from datmo.cli.sections import continued
+
             with formatter.section("Examples"):
+                indent = formatter.current_indent
                 for example in self.examples:
-                    formatter.write(f"{'':{formatter.current_indent}}$ {example}\n")
+                    formatter.write("".join(f"{line}\n" for line in continued(example, formatter.width, indent)))
 
 
 class Group(click.Group):
@@ -196,14 +199,14 @@ def format_option(people: str = "table", *, csv: bool = False, lines: bool = Fal
         csv: whether there is CSV, too.
         lines: whether JSON is a document a line, as things happen.
     """
-    documents = "JSON, one document a line" if lines else "one JSON document"
+    documents = ("" if csv else "or ") + ("as JSON, one document a line" if lines else "as one JSON document")
     return click.option(
         "--format",
         "form",
         type=click.Choice([people, "json", *(["csv"] if csv else [])]),
         default=people,
         show_default=True,
-        help=f"For people, {documents}" + (", or CSV with a column for each value." if csv else "."),
+        help=f"For people, {documents}" + (", or as CSV with a column for each value." if csv else "."),
     )
 
 

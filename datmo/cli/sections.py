@@ -1,13 +1,14 @@
-"""How the options of commands that have many are grouped in their help: a title, and the options under it.
+"""How the options of commands that have many are grouped in their help, and how long examples are broken.
 
 What is not named here stands under "Options", and what every command takes under "Everywhere".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-__all__ = ["SECTIONS"]
+__all__ = ["SECTIONS", "continued"]
 
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "datmo task run": {
@@ -26,3 +27,25 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         ),
     },
 }
+"""By command: a title, and the options under it."""
+
+_WORD = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
+
+
+def continued(example: str, width: int, indent: int) -> list[str]:
+    """Return a command line in lines that are no wider than the terminal, such that a shell still takes them as one.
+
+    Parameters:
+        example: the command line.
+        width: of the terminal.
+        indent: how many blanks are before each line.
+    """
+    first, *words = _WORD.findall(example)
+    lines = [f"{'':{indent}}$ {first}"]
+    for word in words:
+        if len(lines[-1]) + len(word) + 3 <= width:  # a blank, and room for another and the backslash
+            lines[-1] += f" {word}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"{'':{indent + 4}}{word}")
+    return lines

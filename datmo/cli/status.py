@@ -26,6 +26,7 @@ _NAMED = 4
 _SHOWN = 10
 """How many tasks that run have a line."""
 _MARGIN = 11
+_UNATTENDED = "(unattended)"
 
 
 @click.command(cls=Command, examples=["datmo status", "datmo status --format json", "datmo status --no-changes"])
@@ -92,7 +93,7 @@ def _tasks(name: str, tasks: Sequence[Task]) -> list[str]:
     ids = Shortened(task.id for task in tasks)
     columns = [
         Column("id", styles={"": "cyan"}),
-        Column("status", optional=True, styles=STATUS_STYLES),
+        Column("status", optional=True, styles=STATUS_STYLES | {_UNATTENDED: "red"}),
         Column("when"),
         Column("command", flexible=True, spare=1 if any(task.results for task in tasks) else 0),
         Column("results", flexible=True, optional=True),
@@ -100,7 +101,7 @@ def _tasks(name: str, tasks: Sequence[Task]) -> list[str]:
     rows = [
         [
             ids(task.id),
-            task.status if task.ended else "unattended" if task.unattended else "",
+            task.status if task.ended else _UNATTENDED if task.unattended else "",
             ago(task.end_time or task.start_time or task.created_at),
             clean(task.command),
             values(task.results),

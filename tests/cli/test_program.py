@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from datmo.cli.sections import continued
 from tests.cli.conftest import PROGRAM, Done, environment, program
 
 TALKATIVE = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
@@ -344,3 +346,13 @@ def test_a_task_whose_program_was_killed_is_shown_as_unattended(home: Path) -> N
         assert "(unattended)" in done.out
         assert done.err.startswith("hint: unattended: whoever ran it was killed")
     assert program("cleanup", "--yes", cwd=home).code == 0
+
+
+@pytest.mark.parametrize("width", [40, 60, 200])
+def test_long_examples_are_broken_so_that_a_shell_takes_them_as_one(width: int) -> None:
+    example = 'datmo task run -j 4 "python train.py --lr {lr}" --grid lr=0.1,0.01 --where \'a == "b c"\''
+    lines = continued(example, width, 2)
+    assert all(len(line) <= width for line in lines)
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    assert shlex.split("\n".join(lines).removeprefix("  $ ").replace("\\\n", "")) == shlex.split(example)
+    assert len(lines) > 1 or width == 200
