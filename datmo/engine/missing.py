@@ -46,7 +46,10 @@ async def say_what_was_missing(workspace: Workspace, task_id: str, code_at: str)
         return
     if found is not None:
         path, give = found
-        workspace.notice(f"{path} is ignored, so that it is no part of the code: `--data {give}` lets the task read it")
+        remark = f"{path} is ignored, so that it is no part of the code: `--data {give}` lets the task read it"
+        if remark not in workspace.said:  # each task of a sweep would say the same
+            workspace.said.add(remark)
+            workspace.notice(remark)
 
 
 def _named(output: str, code_at: str) -> Iterator[str]:

@@ -198,6 +198,7 @@ class Running:
 
     def _check_out(self, spec: RunSpec, code_id: str) -> Mapping[str, Stamp]:
         from datmo.capture.collect import stamp_tree
+        from datmo.runner.folders import open_up
         from datmo.runner.in_place import lay_in
         from datmo.runner.stamps import write_stamps
 
@@ -208,6 +209,8 @@ class Running:
             make_library(spec.library)
         self._workspace.code.checkout(code_id, spec.code, self._workspace.store)
         lay_in(spec.code, spec.in_code, links=spec.image is None)
+        if spec.user == "image":
+            open_up(spec.folder, spec.code, spec.files)
         stamps = stamp_tree(spec.code)
         write_stamps(spec.folder, stamps)
         return stamps

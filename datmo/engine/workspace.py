@@ -55,6 +55,9 @@ class Workspace:
         row: the project's row.
         notice: called with each line that the user should see.
         settings: the settings, as of the opening or of the last look at them.
+
+    Attributes:
+        said: remarks that were made and are not repeated.
     """
 
     def __init__(self, home: Path, log: EventLog, row: Row, notice: Callable[[str], None], settings: Settings) -> None:
@@ -64,6 +67,7 @@ class Workspace:
         self.log = log
         self.project_id: str = row["id"]
         self.settings = settings
+        self.said: set[str] = set()
         # Captures read the tree, the store and git; more at once would only make the disk seek.
         self._captures = anyio.CapacityLimiter(2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datmo.runner.witness import FileLock
 
-__all__ = ["claim_again", "remove_tree"]
+__all__ = ["claim_again", "open_up", "remove_tree"]
 
 
 def claim_again(folder: Path) -> FileLock | None:
@@ -25,6 +26,23 @@ def claim_again(folder: Path) -> FileLock | None:
         return lock if lock.try_acquire() else None
     except (FileExistsError, FileNotFoundError):
         return None  # it went between two of these steps: whoever removes it has finished the task
+
+
+def open_up(folder: Path, *inside: Path) -> None:
+    """Let any user, such as an image's, write below some folders; of this machine's others none gets that far.
+
+    Parameters:
+        folder: a task's folder, from now on for its owner alone: what is mounted in a container is reached without.
+        inside: folders in it.
+    """
+    folder.chmod(0o700)
+    for top in inside:
+        for place, _, names, handle in os.fwalk(top):
+            os.fchmod(handle, 0o777)
+            for name in names:
+                state = os.stat(name, dir_fd=handle, follow_symlinks=False)
+                if stat.S_ISREG(state.st_mode):
+                    os.chmod(os.path.join(place, name), stat.S_IMODE(state.st_mode) | 0o666)
 
 
 def remove_tree(folder: Path) -> None:

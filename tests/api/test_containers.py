@@ -74,6 +74,32 @@ async def test_what_the_image_does_otherwise_than_a_task_is_said(
 
 
 @only_async
+async def test_an_images_own_user_can_write_and_what_it_wrote_is_ours(
+    project: Any, home: Path, base_image: str
+) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\nUSER nobody\n")
+    (home / "lib").mkdir()
+    (home / "lib" / "notes.txt").write_text("one\n")
+    (home / "link").symlink_to("/etc/hostname")
+    words = (
+        "id -un; mkdir models; echo m > models/m; echo two >> lib/notes.txt; echo 3 > $DATMO_TASK_DIR/t; rm train.py"
+    )
+    task = await project.tasks.run(["sh", "-ec", words], options=datmo.aio.TaskOptions(user="image"))
+    assert (task.status, await task.logs()) == ("SUCCESS", "nobody\n")
+    found = await contents(AsyncFace(), task)
+    assert found == {"models/m": b"m\n", "lib/notes.txt": b"one\ntwo\n", "t": b"3\n", "task.log": b"nobody\n"}
+    assert [path.name for path in (home / ".datmo" / "tasks").iterdir()] == []
+
+
+@only_async
+async def test_what_only_buildkit_knows_is_refused_with_a_way_out(project: Any, home: Path, base_image: str) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\nRUN --mount=type=cache,target=/c true\n")
+    with pytest.raises(BuildFailed) as caught:
+        await project.tasks.run("true")
+    assert "classic builder" in str(caught.value.hint)
+
+
+@only_async
 async def test_an_image_is_built_once_until_what_it_copies_changes(project: Any, home: Path) -> None:
     async def built() -> int:
         return len([event async for event in project.log.read(types=["environment.built"])])

@@ -58,6 +58,8 @@ async def test_data_of_the_project_is_where_the_code_looks_for_it(
         failed = await project.tasks.run("python read.py", executor=where)
         assert await face.value(failed, "status") == "FAILED"
         assert "data/train.csv is ignored, so that it is no part of the code: `--data data` lets" in said.text
+        await project.tasks.run("python read.py", executor=where)
+        assert said.text.count("is ignored") == 1
         options = TaskOptions(data={"data": home / "data", "rows": home / "data" / "train.csv"})
         task = await project.tasks.run("python read.py", executor=where, options=options)
         again, agreement = await project.tasks.rerun(task.id)

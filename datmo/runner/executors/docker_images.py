@@ -22,6 +22,10 @@ Context = Path | Iterable[bytes] | AsyncIterable[bytes]
 """A build context: a tar file, or the bytes of one (plain iterables are read in a worker thread)."""
 
 _PIECE = 256 * 1024
+_NO_BUILDKIT = (
+    "Datmo asks the engine's classic builder: leave that option out, or build the image with `docker build` and begin "
+    "the Dockerfile with FROM and its name"
+)
 
 
 class ImageInfo(NamedTuple):
@@ -195,7 +199,11 @@ class Images:
         if transcript.failure or transcript.image is None:
             failure = transcript.failure or "the engine named no image"
             where = f" at `{transcript.step}`" if transcript.step else ""
-            raise BuildFailed(f"the image could not be built{where}: {failure}", output=transcript.tail)
+            raise BuildFailed(
+                f"the image could not be built{where}: {failure}",
+                hint=_NO_BUILDKIT if "requires BuildKit" in failure else None,
+                output=transcript.tail,
+            )
         base = await self.info(transcript.base) if transcript.base else None
         return Built(transcript.image, base.image_id if base else None)
 
