@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
@@ -39,6 +40,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 NEWEST = 50
 """How many entries a table shows unless it is told otherwise."""
+_RANGE = re.compile(r"\s*\[x>=\d+\]")
+"""What click says of a number that has a least one; it goes without saying."""
 _ALL = 2**31
 """More entries than any list has; SQLite takes no number of any size."""
 
@@ -92,12 +95,13 @@ class Command(click.Command):
         for each in self.get_params(ctx):
             record = each.get_help_record(ctx)
             if record is not None:
+                record = record[0], _RANGE.sub("", record[1])
                 everywhere = id(each) in common or each.name == "help"
                 title = "Everywhere" if everywhere else next(filter(None, map(title_of.get, each.opts)), "Options")
                 sections[title].append(record)
         for title, records in sections.items():
             if records:
-                with formatter.section(title):
+                with formatter.section(terminal.paint(title, "bold")):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -105,7 +109,7 @@ class Command(click.Command):
         if self.examples:
             from datmo.cli.sections import continued
 
-            with formatter.section("Examples"):
+            with formatter.section(terminal.paint("Examples", "bold")):
                 indent = formatter.current_indent
                 for example in self.examples:
                     formatter.write("".join(f"{line}\n" for line in continued(example, formatter.width, indent)))
@@ -122,7 +126,7 @@ class Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each command does: the whole first sentence."""
-        with formatter.section("Commands"):
+        with formatter.section(terminal.paint("Commands", "bold")):
             formatter.write_dl([(name, command.get_short_help_str(_ALL)) for name, command in self.commands.items()])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import datmo
+from datmo.cli.terminal import paint
 
 __all__ = ["GROUPS", "Entry", "answer", "entries", "page", "version_line"]
 
@@ -93,10 +94,18 @@ def page(width: int) -> str:
         subsequent_indent="  ",
     )
     for title, group in GROUPS.items():
-        lines += ["", f"{title}:"]
+        lines += ["", paint(f"{title}:", "bold")]
         lines += [line for name, entry in group.items() for line in _pair(name, entry.help, 12, width)]
-    lines += ["", "Examples:", *(line for text, what in _EXAMPLES for line in _example(text, what, width))]
-    lines += ["", "Options:", *_pair("-h, --help", "show this page; `datmo COMMAND --help` shows more", 12, width)]
+    lines += [
+        "",
+        paint("Examples:", "bold"),
+        *(line for text, what in _EXAMPLES for line in _example(text, what, width)),
+    ]
+    lines += [
+        "",
+        paint("Options:", "bold"),
+        *_pair("-h, --help", "show this page; `datmo COMMAND --help` shows more", 12, width),
+    ]
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from datmo.core.ids import SHOWN, short
+from datmo.core.measures import duration, sampled, size
 
 __all__ = [
     "Shortened",
@@ -80,34 +80,6 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     return f"{int(seconds // length)} {unit} ago"
 
 
-def duration(seconds: float | None) -> str:
-    """Return a duration as people say it; nothing for None."""
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as people say it."""
-    if count < 1000:
-        return f"{count} B"
-    number = float(count)
-    for unit in ("kB", "MB", "GB"):
-        number /= 1000
-        if number < 999.95:
-            return f"{number:.1f} {unit}"
-    return f"{number / 1000:.1f} TB"
-
-
 def amount(count: int, one: str, many: str | None = None) -> str:
     """Return a number of things: `1 task`, `2 tasks`, `48 211 events`."""
     return f"{count:,}".replace(",", " ") + f" {one if count == 1 else many or one + 's'}"
@@ -153,10 +125,8 @@ def _rounded(each: Any) -> Any:
 
 
 def metric(name: str, each: float) -> str:
-    """Return a value of a metric; those that are sampled, `system.memory` and so on, with their unit."""
-    if name.startswith("system.") and math.isfinite(each):
-        return size(round(each)) if name.endswith("memory") else f"{each:.3g} %"
-    return value(each)
+    """Return a value of a metric; those that are sampled with their unit."""
+    return sampled(name, each) or value(each)
 
 
 def values(mapping: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar, overload
 
 __all__ = ["EntityList"]
 
@@ -11,6 +11,14 @@ T = TypeVar("T")
 
 class EntityList(list[T]):
     """A list of snapshots or tasks, like any other but for its looks in a notebook."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> EntityList[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> T | EntityList[T]:
+        """Return one, or some of them as such a list again."""
+        return EntityList(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
 
     def _repr_html_(self) -> str:
         from datmo.core.html import list_html

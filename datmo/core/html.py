@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 from datmo.core.differences import Difference, FileChange, TextChange, ValueChange
+from datmo.core.measures import duration, sampled, size
 
 __all__ = [
     "card_html",
@@ -33,6 +34,8 @@ _LONGEST = 200
 
 _MOST_PATCH = 20_000
 _MOST_COLUMNS = 8
+_TINTS = {"SUCCESS": "#2e9e5b", "FAILED": "#d9534f", "LOST": "#d9534f"}
+"""Colours that are read on a light page and on a dark one."""
 _BAR, _CHART_WIDTH, _CHART_HEIGHT = 60, 120, 24
 
 
@@ -65,11 +68,11 @@ def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None, ta
         ("command", f"<code>{text_html(task.command)}</code>"),
         ("status", _status(task)),
         ("created", _time(task.created_at)),
-        ("took", "" if task.duration is None else f"{task.duration:.3g} s"),
+        ("took", duration(task.duration)),
         ("config", _mapping(task.config)),
         ("results", _mapping(task.results)),
         ("metrics", _charts(series or {})),
-        ("output", f"<pre>{_escaped(tail)}</pre>" if tail else ""),
+        ("output", f'<pre style="font-family:monospace">{_escaped(tail)}</pre>' if tail else ""),
     ]
     return card_html(f"Task {code_html(task.id)}", rows)
 
@@ -80,7 +83,9 @@ def _status(task: Any) -> str:
         return f"{task.status} (unattended: <code>datmo task recover</code>, or the next task, finishes it)"
     exited = f"exit code {task.exit_code}" if task.exit_code else ""
     why = text_html(task.reason) or exited
-    return f"{task.status} ({why})" if why else str(task.status)
+    words = f"{task.status} ({why})" if why else str(task.status)
+    tint = _TINTS.get(task.status)
+    return f'<span style="color:{tint}">{words}</span>' if tint else words
 
 
 def list_html(entities: Sequence[Any]) -> str:
@@ -129,7 +134,12 @@ def difference_html(difference: Difference) -> str:
         _text_changes("environment", difference.definitions),
         _text_changes("code", difference.code),
     ]
-    return "".join(parts) or "<em>no difference</em>"
+    if not any(parts):
+        return "<em>no difference</em>"
+    second = code_html(difference.second) or "the folder as it is"
+    return (
+        f"<div><strong>from</strong> {code_html(difference.first)} <strong>to</strong> {second}</div>{''.join(parts)}"
+    )
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -162,11 +172,12 @@ def _drawn(run: list[str]) -> list[str]:
 
 
 def _charts(series: Mapping[str, Sequence[float]]) -> str:
-    return "<br>".join(
-        f"{text_html(name)} {sparkline(values)} {number_html(values[-1])}"
+    rows = [
+        [f"<em>{text_html(name)}</em>", sparkline(values), sampled(name, values[-1]) or number_html(values[-1])]
         for name, values in series.items()
         if len(values)
-    )
+    ]
+    return table_html((), rows, style="margin:0") if rows else ""
 
 
 def _value_changes(title: str, changes: Iterable[ValueChange]) -> str:
@@ -206,12 +217,13 @@ def card_html(title: str, rows: Iterable[tuple[str, str]]) -> str:
     return f"<strong>{title}</strong>{table_html((), [[f'<em>{name}</em>', value] for name, value in rows if value])}"
 
 
-def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_html(head: Sequence[str], rows: Sequence[Sequence[str]], *, style: str = "") -> str:
     """Return a table of cells that are markup already."""
+    look = f' style="{style}"' if style else ""
     cell = ' style="text-align:left;vertical-align:top"'
     names = "".join(f"<th{cell}>{escape(name)}</th>" for name in head)
     lines = "".join(f"<tr>{''.join(f'<td{cell}>{value}</td>' for value in row)}</tr>" for row in rows)
-    return f"<table>{f'<thead><tr>{names}</tr></thead>' if head else ''}<tbody>{lines}</tbody></table>"
+    return f"<table{look}>{f'<thead><tr>{names}</tr></thead>' if head else ''}<tbody>{lines}</tbody></table>"
 
 
 def _number_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -256,11 +268,12 @@ def _plain(value: Any) -> str:
 
 def inline_html(values: Mapping[str, Any]) -> str:
     """Return values in one line."""
-    return text_html(", ".join(f"{key} {_plain(value)}" for key, value in values.items()))
+    return text_html(", ".join(f"{key}={_plain(value)}" for key, value in values.items()))
 
 
 def _mapping(values: Mapping[str, Any]) -> str:
-    return "<br>".join(f"<em>{text_html(key)}</em> {text_html(_plain(value))}" for key, value in values.items())
+    rows = [[f"<em>{text_html(key)}</em>", text_html(_plain(value))] for key, value in values.items()]
+    return table_html((), rows, style="margin:0") if rows else ""
 
 
 def text_html(value: str | None) -> str:
@@ -281,8 +294,8 @@ def code_html(value: str | None, title: str = "") -> str:
 
 
 def _time(moment: datetime) -> str:
-    return f'<span title="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M}</span>'
+    return f'<span title="{moment.isoformat()}" style="white-space:nowrap">{moment:%Y-%m-%d %H:%M} UTC</span>'
 
 
-def _size(size: int | None) -> str:
-    return "" if size is None else f"{size:,} B"
+def _size(count: int | None) -> str:
+    return "" if count is None else f'<span title="{count:,} B">{size(count)}</span>'

@@ -57,13 +57,16 @@ async def test_a_list_has_a_column_and_a_bar_for_each_number(face: Face, project
     page = Reader((await project.snapshots.ls())._repr_html_())
     assert page.words[:6] == ["id", "created", "label", "message", "config", "f1"]
     assert page.tags.count("rect") == 2
+    first = (await project.snapshots.ls())[:1]
+    assert len(first) == 1
+    assert Reader(first._repr_html_()).tags.count("rect") == 1
     assert Reader((await project.tasks.ls())._repr_html_()).words == ["none"]
 
 
 async def test_a_task_shows_its_command_its_end_and_its_results(face: Face, project: Any) -> None:
     task = await project.tasks.run(["echo", "accuracy: 0.5"])
     words = Reader(await anyio.to_thread.run_sync(task._repr_html_)).words  # the sync one reads its metrics
-    assert {"SUCCESS", "accuracy", " 0.5", "echo 'accuracy: 0.5'"} <= set(words)
+    assert {"SUCCESS", "accuracy", "0.5", "echo 'accuracy: 0.5'"} <= set(words)
     assert "echo 'accuracy: 0.5'" in Reader((await project.tasks.ls())._repr_html_()).words
 
 
