@@ -32,6 +32,9 @@ _IN_THE_ROOT = {
 }
 """What is looked for in a folder, in this order."""
 
+_ELSEWHERE = ("docker/Dockerfile", ".devcontainer/Dockerfile", "Dockerfile.*", "*.Dockerfile")
+"""Where else people have Dockerfiles: not used, but said."""
+
 
 class Keeper(Protocol):
     """What keeps the files of definitions: the object store, or what only tells their ids."""
@@ -92,10 +95,9 @@ def capture_environment(store: Keeper, root: Path, definition: Path | None = Non
         EnvironmentInvalid: the definition does not exist, is of no known kind, or cannot be read.
     """
     try:
-        found = _in_folder(root, root) if definition is None else _given(root, definition)
+        found = _in_force(root) if definition is None else _given(root, definition)
     except OSError as error:
         raise EnvironmentInvalid(f"{error.filename} cannot be read: {error.strerror}") from error
-    found = found or _interpreter()
     ids = store.put_many(found.files.values())
     files = dict(zip(found.files, ids, strict=True))
     here = platform(in_container=found.kind == "dockerfile")
@@ -111,6 +113,23 @@ def capture_environment(store: Keeper, root: Path, definition: Path | None = Non
         dockerignore=found.dockerignore,
         notices=found.notices,
     )
+
+
+def _in_force(root: Path) -> _Found:
+    found = _in_folder(root, root) or _interpreter()
+    if found.kind == "dockerfile":
+        return found
+    elsewhere = [
+        path.relative_to(root).as_posix()
+        for each in _ELSEWHERE
+        for path in sorted(root.glob(each))
+        if path.suffix != ".dockerignore"
+    ]
+    if not elsewhere:
+        return found
+    more = f", nor {', '.join(elsewhere[1:])}" if elsewhere[1:] else ""
+    notice = f"{elsewhere[0]} is not used{more}: `datmo config set environment {elsewhere[0]}` makes it the environment"
+    return found._replace(notices=(*found.notices, notice))
 
 
 def definitions(root: Path) -> list[str]:
@@ -139,7 +158,8 @@ def _given(root: Path, definition: Path) -> _Found:
         return found
     if not path.is_file():
         raise EnvironmentInvalid(
-            f"the environment {str(definition)!r} does not exist", hint="give a path relative to the project"
+            f"the environment {str(definition)!r} does not exist",
+            hint="give a path relative to the project; `datmo config get environment` is what is taken without one",
         )
     base, name = _placed(root, path)
     return _read(_kind_of(path), base, name, root)

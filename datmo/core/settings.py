@@ -104,6 +104,13 @@ def _read_place(given: Any) -> str | None:
     return None if inside else place
 
 
+def _read_definition(given: Any) -> str | None:
+    import posixpath
+
+    path = posixpath.normpath(given) if isinstance(given, str) and given and "\0" not in given else ".."
+    return None if path == "." or path.startswith(("/", "..")) else path
+
+
 _SIZE_KIND = Kind("a size such as 500m or 2g", _read_size, _show_size)
 _SECONDS_KIND = Kind("a time such as 30s or 2m", _read_seconds, lambda value: f"{value:g}s")
 
@@ -159,6 +166,12 @@ SETTINGS: dict[str, Setting] = {
             Kind("a number of tasks, 1 or more", _read_count),
             None,
             "how many tasks run at a time; by default as many as there are processors",
+        ),
+        Setting(
+            "environment",
+            Kind("the path of a file in the project, such as docker/Dockerfile", _read_definition),
+            None,
+            "which definition is the environment; by default the first one in the project's root",
         ),
         Setting("output.limit", _SIZE_KIND, 1 << 30, "how much of a task's output is recorded"),
         Setting("stop.grace", _SECONDS_KIND, 10.0, "how long a task that is stopped may take to end by itself"),

@@ -72,11 +72,12 @@ class Capturing:
     ) -> tuple[Row, tuple[str, ...]]:
         """Do as `environment` does, but return what was passed over instead of saying it."""
         workspace = self._workspace
+        given = definition or workspace.settings["environment"]
 
         def capture() -> EnvironmentCapture:
             from datmo.capture.environment import capture_environment
 
-            return capture_environment(workspace.store, workspace.home, Path(definition) if definition else None)
+            return capture_environment(workspace.store, workspace.home, Path(given) if given else None)
 
         captured = await workspace.in_thread(capture)
         data = _environment(captured)

@@ -67,7 +67,8 @@ class Environments:
         if row["kind"] == "interpreter":
             reason = f"the project has no definition: {sys.executable} is used as it is"
         else:
-            reason = f"{row['described']} " + ("as given" if definition else "in the project's root")
+            by_setting = "as the setting `environment` says" if self._workspace.settings["environment"] else None
+            reason = f"{row['described']} " + ("as given" if definition else by_setting or "in the project's root")
         recorded = not capturing.events
         found = environment(row if recorded else {**row, "created_at": time.time_ns() // 1000})
         return EnvironmentInUse(found, reason, placement.executor, placement.reason, recorded, notices)
@@ -104,7 +105,7 @@ class Environments:
                 if capturing.events:
                     await workspace.log.append(*capturing.events)
                 if docker is not None:
-                    ready = await image_for(workspace, docker, row, code_id)
+                    ready = await image_for(workspace, docker, row, code_id, workspace.settings["container.code"])
                     workspace.notice(f"ready: {ready.described}")
                 elif build:
                     ready = await interpreter_for(workspace, row)

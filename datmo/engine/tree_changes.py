@@ -179,8 +179,8 @@ class _Look:
         workspace, row = self._workspace, self._environment
         if row is None:
             return None
-        name = row["definition"]
-        given: Path | None = None
+        name, usual = row["definition"], workspace.settings["environment"]
+        given = Path(usual) if usual and (workspace.home / usual).is_file() else None
         if row["kind"] != "interpreter" and name not in definitions(workspace.home):
             if (workspace.home / name).is_file():
                 given = Path(name)

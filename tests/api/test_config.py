@@ -75,6 +75,7 @@ async def test_they_are_there_when_the_project_is_opened_again(face: Face, proje
     [
         ("executor", "auto", "auto"), ("jobs", "12", 12), ("output.limit", "1.5k", 1536),
         ("output.limit", "2 GiB", 2 << 30), ("output.limit", 10, 10), ("stop.grace", "1m", 60.0),
+        ("environment", "./docker/Dockerfile", "docker/Dockerfile"),
         ("container.code", "/code/", "/code"), ("stop.grace", 2.5, 2.5), ("code.size_limit", "1t", 1 << 40),
     ],
 )  # fmt: skip
@@ -90,6 +91,7 @@ async def test_values_have_types(project: Any, key: str, given: Any, value: Any)
     [
         ("executor", "slurm"), ("executor", None), ("jobs", 0), ("jobs", "-1"), ("jobs", True), ("jobs", "many"),
         ("output.limit", "much"), ("output.limit", -1), ("output.limit", ""), ("stop.grace", 0), ("stop.grace", "1y"),
+        ("environment", "../Dockerfile"), ("environment", "/x/Dockerfile"), ("environment", "."),
         ("container.code", "code"), ("container.code", "/task/x"), ("container.code", "/"), ("verbosity", "loud"),
         ("verbosity", 3),
     ],

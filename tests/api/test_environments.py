@@ -185,3 +185,25 @@ async def test_a_proposal_is_written_where_it_is_asked_for(project: Any, home: P
     assert (await project.environments.current()).environment.kind == "dockerfile"
     with pytest.raises(Refused, match="environment already: Dockerfile"):
         await project.environments.setup(dockerfile=True)
+
+
+async def test_a_setting_says_which_definition_it_is(project: Any, home: Path) -> None:
+    (home / "docker").mkdir()
+    (home / "docker" / "Dockerfile").write_text("FROM scratch\n")
+    (home / "requirements.txt").write_text("")
+    await project.config.set("environment", "docker/Dockerfile")
+    found = await project.environments.current()
+    assert (found.environment.described, found.executor) == ("docker/Dockerfile", "docker")
+    assert found.reason == "docker/Dockerfile as the setting `environment` says"
+    kept = await project.snapshots.create("of the folder")
+    assert (kept.environment_id, (await project.status()).changes.same) == (found.environment.id, True)
+    (home / "docker" / "Dockerfile").write_text("FROM scratch\nENV CHANGED=yes\n")
+    assert (await project.status()).changes.environment[0] == found.environment.id
+    given = await project.environments.current("requirements.txt")
+    assert given.environment.kind == "requirements"
+    (home / "docker" / "Dockerfile").unlink()
+    with pytest.raises(EnvironmentInvalid) as caught:
+        await project.environments.current()
+    assert "datmo config get environment" in str(caught.value.hint)
+    await project.config.unset("environment")
+    assert (await project.environments.current()).environment.kind == "requirements"

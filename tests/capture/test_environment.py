@@ -88,6 +88,22 @@ def test_what_a_dockerfile_copies_is_not_called_unused(store: ObjectStore, root:
     assert capture_environment(store, root).notices == ((expected,) if named else ())
 
 
+@pytest.mark.parametrize("beside", ["requirements.txt", None])
+def test_a_dockerfile_that_lies_elsewhere_is_spoken_of(store: ObjectStore, root: Path, beside: str | None) -> None:
+    put(root, {"docker/Dockerfile": DOCKERFILE, "gpu.Dockerfile": DOCKERFILE, "docker/Dockerfile.dockerignore": "x\n"})
+    if beside:
+        put(root, {beside: "six\n"})
+    capture = capture_environment(store, root)
+    assert capture.kind == ("requirements" if beside else "interpreter")
+    assert capture.notices[-1] == (
+        "docker/Dockerfile is not used, nor gpu.Dockerfile: "
+        "`datmo config set environment docker/Dockerfile` makes it the environment"
+    )
+    put(root, {"Dockerfile": DOCKERFILE})
+    assert capture_environment(store, root).notices == ()
+    assert capture_environment(store, root, root / "gpu.Dockerfile").notices == ()
+
+
 def test_a_pyproject_of_settings_alone_is_no_environment(store: ObjectStore, root: Path) -> None:
     put(root, {"pyproject.toml": "[tool.ruff]\nline-length = 80\n", "environment.yml": CONDA})
     capture = capture_environment(store, root)
