@@ -11,12 +11,15 @@ from pathlib import Path
 import orjson
 import pytest
 
+import datmo
 from datmo.cli.docs import FOLDER, pages
+from tests.api.kernel import kernel
 from tests.cli.conftest import PROGRAM, environment, program
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WRITTEN = ("guide", "snapshots", "tasks", "files", "contributing")
+NOTEBOOK = "notebooks"
 IDS = {"7k2m": "task", "91cd": "snapshot"}
 TRAIN = "import sys\nprint('accuracy: 0.93')\n"
 
@@ -40,8 +43,9 @@ def test_the_references_are_as_the_code_is() -> None:
 
 def test_every_page_is_either_made_or_tried() -> None:
     made = {name for name in pages() if "tools/reference.py`: change the code" in (FOLDER / f"{name}.md").read_text()}
-    assert made | set(WRITTEN) == set(pages())
-    assert not made & set(WRITTEN)
+    written = {*WRITTEN, NOTEBOOK}
+    assert made | written == set(pages())
+    assert not made & written
     for name in made:
         assert [language for language, _ in blocks(name)] in ([], ["text"]), name
 
@@ -67,6 +71,19 @@ def test_a_python_block_is_a_script_that_runs_in_a_project(folder: Path, page: s
         [sys.executable, "script.py"], cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_blocks_of_the_notebooks_page_are_cells_of_one_notebook(tmp_path: Path) -> None:
+    folder = tmp_path / "iris"
+    folder.mkdir()
+    with kernel(folder) as started:
+        for language, body in blocks(NOTEBOOK):
+            assert language == "python"
+            outputs = started.run(body)
+            assert "error" not in {output.kind for output in outputs}, outputs
+    assert datmo.snapshot.get("best", home=folder).stats.keys() == {"accuracy"}
+    assert {each.status for each in datmo.task.ls(home=folder)} == {"SUCCESS"}
+    assert (tmp_path / "best" / "model.pkl").is_file()
 
 
 def with_real_ids(folder: Path, words: list[str]) -> list[str]:

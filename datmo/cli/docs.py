@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "docs"
 SCHEMA = "schema.json"
 """The page for programs: what `--format json` writes, as JSON Schema."""
 _WIDEST = 100
-_FIRST = ("guide", "tasks", "snapshots", "cli", "json", "sdk")
+_FIRST = ("guide", "tasks", "snapshots", "notebooks", "cli", "json", "sdk")
 
 
 def pages() -> dict[str, str]:
