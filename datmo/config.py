@@ -86,8 +86,9 @@ class Config:
 class ProjectConfig:
     """`project.config`; see `datmo.engine.config.ProjectConfig`."""
 
-    def __init__(self, project: engine.Project) -> None:
-        self._config = project.config
+    def __init__(self, held: portal.Held[engine.Project]) -> None:
+        self._held = held
+        self._config = held.value.config
 
     def get(self, key: str) -> Any:
         """Return the value of a setting that is in force."""

@@ -10,14 +10,15 @@ import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
-__all__ = ["call", "each", "entered"]
+__all__ = ["Held", "call", "each", "entered"]
 
 T = TypeVar("T")
 
@@ -126,6 +127,12 @@ def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     value = inside.__enter__()
     try:
         yield value
+    except GeneratorExit:
+        # Nobody holds it any more. That may be found out on any thread, the loop's as well, so it is not waited for.
+        if not loop.gone:
+            with suppress(RuntimeError):  # the interpreter is ending
+                threading.Thread(target=_leave, args=(inside,), name="datmo leaving", daemon=True).start()
+        raise
     except BaseException as error:
         if loop.gone or not inside.__exit__(type(error), error, error.__traceback__):
             raise
@@ -134,8 +141,42 @@ def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
             inside.__exit__(None, None, None)
 
 
-def each(events: AsyncIterator[T]) -> Iterator[T]:
-    """Yield what an async iterator yields; it is closed in the end."""
+def _leave(inside: AbstractContextManager[Any]) -> None:
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        inside.__exit__(None, None, None)
+
+
+class Held(Generic[T]):
+    """What was entered on the loop, for as long as anybody holds this.
+
+    Parameters:
+        manager: what is entered.
+
+    Attributes:
+        value: what it gave.
+    """
+
+    def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
+        self._leaving = ExitStack()
+        self.value: T = self._leaving.enter_context(entered(manager))
+
+    def leave(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Leave it now, for a reason or without; again does nothing."""
+        self._leaving.__exit__(kind, error, trace)
+
+
+def each(events: AsyncIterator[T], held: object) -> Iterator[T]:
+    """Yield what an async iterator yields; it is closed in the end.
+
+    Parameters:
+        events: the iterator.
+        held: what has to stay open meanwhile.
+    """
 
     async def close() -> None:
         if isinstance(events, AsyncGenerator):

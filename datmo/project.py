@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datmo.core.event import Appended, Event, NewEvent
     from datmo.core.ids import Named
     from datmo.engine import project as engine
-    from datmo.engine.log import AsOf, Log
+    from datmo.engine.log import AsOf
     from datmo.engine.project import Status
     from datmo.eventlog.verify import LogReport
     from datmo.projections.views import ReplayReport
@@ -63,19 +63,19 @@ class Project:
         from datmo.snapshots import Snapshots
         from datmo.tasks import Tasks
 
-        self._closing = ExitStack()
+        # Its rooms hold it, too: `datmo.open().tasks` is open for as long as somebody has it.
+        self._held = held = portal.Held(manager)
+        self._project = held.value
         self._closed = False
-        project = self._closing.enter_context(portal.entered(manager))
-        self._project = project
-        self.sessions: Sessions = Sessions(project)
-        self.snapshots: Snapshots = Snapshots(project)
-        self.tasks: Tasks = Tasks(project)
-        self.environments: Environments = Environments(project)
-        self.log: EventLog = EventLog(project.log)
-        self.config: ProjectConfig = ProjectConfig(project)
+        self.sessions: Sessions = Sessions(held)
+        self.snapshots: Snapshots = Snapshots(held)
+        self.tasks: Tasks = Tasks(held)
+        self.environments: Environments = Environments(held)
+        self.log: EventLog = EventLog(held)
+        self.config: ProjectConfig = ProjectConfig(held)
 
     def close(self) -> None:
-        """Close it; again does nothing. What is open when the process ends is closed then."""
+        """Close it; again does nothing. It is closed as well when nothing of it is in use any more."""
         self.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
@@ -85,7 +85,7 @@ class Project:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closed = True
-        self._closing.__exit__(kind, error, trace)
+        self._held.leave(kind, error, trace)
 
     def __repr__(self) -> str:
         return f"<Project {self.home}{', closed' if self._closed else ''}>"
@@ -134,7 +134,7 @@ class Project:
         """
         from datmo.tracking import tracking
 
-        return tracking(self._project, name, config, session_id, system_metrics=system_metrics)
+        return tracking(self._held, name, config, session_id, system_metrics=system_metrics)
 
     def gc(self, *, dry_run: bool = False) -> Collection:
         """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""
@@ -175,8 +175,9 @@ def cleanup(home: Home = None, *, notice: Callable[[str], None] | None = None) -
 class Sessions:
     """`project.sessions`; see `datmo.engine.sessions.Sessions`."""
 
-    def __init__(self, project: engine.Project) -> None:
-        self._sessions = project.sessions
+    def __init__(self, held: portal.Held[engine.Project]) -> None:
+        self._held = held
+        self._sessions = held.value.sessions
 
     def create(self, name: str, *, current: bool = True) -> Session:
         """Create a session, and make it the current one."""
@@ -210,8 +211,9 @@ class Sessions:
 class Environments:
     """`project.environments`; see `datmo.engine.environments.Environments`."""
 
-    def __init__(self, project: engine.Project) -> None:
-        self._environments = project.environments
+    def __init__(self, held: portal.Held[engine.Project]) -> None:
+        self._held = held
+        self._environments = held.value.environments
 
     def ls(self) -> list[Environment]:
         """Return all environments, newest first."""
@@ -251,8 +253,9 @@ class Environments:
 class EventLog:
     """`project.log`; see `datmo.engine.log.Log`."""
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, held: portal.Held[engine.Project]) -> None:
+        self._held = held
+        self._log = held.value.log
 
     def append(
         self,
@@ -287,14 +290,15 @@ class EventLog:
                 until=until,
                 backward=backward,
                 limit=limit,
-            )
+            ),
+            self._held,
         )
 
     def follow(
         self, *, after: int | None = None, stream: str | None = None, types: Sequence[str] = ()
     ) -> Iterator[Event]:
         """Yield events as any process appends them, for ever."""
-        return portal.each(self._log.follow(after=after, stream=stream, types=types))
+        return portal.each(self._log.follow(after=after, stream=stream, types=types), self._held)
 
     def get(self, position: int) -> Event:
         """Return the event at a position."""

@@ -26,9 +26,10 @@ __all__ = ["Snapshots"]
 class Snapshots:
     """`project.snapshots`; see `datmo.engine.snapshots.Snapshots`."""
 
-    def __init__(self, project: engine.Project) -> None:
-        self._snapshots = project.snapshots
-        self._home = project.home
+    def __init__(self, held: portal.Held[engine.Project]) -> None:
+        self._held = held
+        self._snapshots = held.value.snapshots
+        self._home = held.value.home
 
     def create(
         self,

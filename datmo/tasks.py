@@ -40,12 +40,12 @@ class RunningTasks:
 
     def finished(self) -> Iterator[Task]:
         """Yield each task as it ends; where it was tried again, its last attempt."""
-        for ended in portal.each(self._running.finished()):
+        for ended in portal.each(self._running.finished(), self):
             yield Task(ended, self._home)
 
     def events(self, *, output: bool = True) -> Iterator[TaskUpdate]:
         """Yield what happens to the tasks, with what they print, as it happens, until the last one has ended."""
-        return portal.each(self._running.events(output=output))
+        return portal.each(self._running.events(output=output), self)
 
 
 class Screen:
@@ -75,9 +75,10 @@ class Screen:
 class Tasks:
     """`project.tasks`; see `datmo.engine.tasks.Tasks`."""
 
-    def __init__(self, project: engine.Project) -> None:
-        self._tasks = project.tasks
-        self._home = project.home
+    def __init__(self, held: portal.Held[engine.Project]) -> None:
+        self._held = held
+        self._tasks = held.value.tasks
+        self._home = held.value.home
 
     def run(
         self,
@@ -268,4 +269,4 @@ class Tasks:
         self, task: str | Named, *, after: int = 0, since: datetime | None = None, live: bool = True
     ) -> Iterator[TaskUpdate]:
         """Yield what happened to a task, with its output, and what happens, up to its end."""
-        return portal.each(self._tasks.follow(task, after=after, since=since, live=live))
+        return portal.each(self._tasks.follow(task, after=after, since=since, live=live), self._held)

@@ -63,7 +63,7 @@ class Tracking:
 
 
 def tracking(
-    project: engine.Project,
+    held: portal.Held[engine.Project],
     name: str | None,
     config: Mapping[str, Any] | None,
     session_id: str | None,
@@ -76,6 +76,7 @@ def tracking(
         from datmo.engine.tracking import tracked
 
         interrupt = _interrupter(threading.current_thread())
+        project = held.value
         given = (project._workspace, project.tasks._recovering, name, config, session_id)
         return portal.entered(tracked(*given, system_metrics=system_metrics, interrupt=interrupt))
 

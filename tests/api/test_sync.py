@@ -217,6 +217,27 @@ def test_a_project_is_open_until_it_is_closed(home: Path) -> None:
         made.tasks.ls()
 
 
+def test_a_project_that_nobody_names_is_open_while_something_of_it_is_in_use(made: Path) -> None:
+    source = """
+import gc, threading, datmo
+
+datmo.open().sessions.create("x")
+tasks = datmo.open().tasks
+first = tasks.run("echo 1")
+print([event.type for event in datmo.open().log.read(types=["task.finished"])])
+print([update.event.type for update in datmo.open().tasks.follow(first.id)][-1])
+with datmo.open().track("x") as task:
+    gc.collect()
+    task.log(loss=1.0)
+del tasks
+gc.collect()
+while any("connection" in thread.name for thread in threading.enumerate()):
+    pass
+print("closed")
+"""
+    assert output(source, cwd=made) == "['task.finished']\ntask.finished\nclosed\n"
+
+
 def test_what_cannot_be_opened_says_so_at_once(home: Path) -> None:
     with pytest.raises(ProjectNotFound):
         datmo.open(home)
