@@ -13,7 +13,6 @@ _MOST = 8
 
 def status_html(status: Any) -> str:
     """Return what a project is like, of either API."""
-    running = [f"{code_html(task.id[:8])} {text_html(task.name or task.command)}" for task in status.running]
     rows = [
         ("folder", text_html(str(status.home))),
         ("description", text_html(status.description)),
@@ -22,10 +21,8 @@ def status_html(status: Any) -> str:
         ("tasks", str(status.tasks)),
         ("current snapshot", _snapshot(status.snapshot)),
         ("changed since", "" if status.changes is None else _changes(status.changes)),
-        (
-            "under way",
-            _lines(running),
-        ),
+        ("under way", _lines([_task(task) for task in status.running])),
+        ("ended last", _lines([f"{_task(task)} {task.status}" for task in status.ended])),
     ]
     return card_html(f"Project {text_html(status.name)}", rows)
 
@@ -39,6 +36,10 @@ def checkout_html(done: Any) -> str:
         ("beside it", "" if done.folder is None else text_html(str(done.folder))),
     ]
     return card_html("Checkout", rows)
+
+
+def _task(task: Any) -> str:
+    return f"{code_html(task.id[:8], title=task.id)} {text_html(task.name or task.command)}"
 
 
 def _snapshot(snapshot: Any) -> str:

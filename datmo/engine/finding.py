@@ -22,7 +22,12 @@ def find_home(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / FOLDER / "log.db").is_file():
             return folder
-    raise ProjectNotFound(f"no project at {start} or above it", hint="`datmo init` makes one")
+    from datmo.engine.kernel import in_notebook
+
+    # A kernel's working folder is seldom seen, and often another one than people think.
+    elsewhere = '`datmo.open("path/to/it")` and `home=` name one elsewhere; `datmo.init()` makes one here'
+    hint = "`datmo init` makes one" if in_notebook() is None else elsewhere
+    raise ProjectNotFound(f"no project at {start} or above it", hint=hint)
 
 
 def home_of(home: str | os.PathLike[str] | None) -> Path:

@@ -7,8 +7,6 @@ knows to which cell an output belongs.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +17,7 @@ import anyio
 
 from datmo.core.ids import new_id
 from datmo.engine.edge import single_error
+from datmo.engine.kernel import in_notebook
 from datmo.engine.workspace import Workspace, heard
 from datmo.errors import InvalidArgument
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-__all__ = ["SOON", "Showing", "in_notebook", "shown", "shows"]
+__all__ = ["SOON", "Showing", "shown", "shows"]
 
 SOON = 1.0
 """Seconds after which work is long."""
@@ -42,16 +41,6 @@ class _Room(Protocol):
 
 
 R = TypeVar("R", bound=_Room)
-
-
-def in_notebook() -> ModuleType | None:
-    """Return what displays something in a notebook, where this process is a notebook's kernel."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else getattr(ipython, "get_ipython", lambda: None)()
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None or getattr(getattr(kernel, "session", None), "pid", os.getpid()) != os.getpid():
-        return None  # or a fork of one, which cannot speak to the page
-    return sys.modules.get("IPython.display")
 
 
 class Showing:

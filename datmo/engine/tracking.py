@@ -24,8 +24,8 @@ from datmo.core.event import NewEvent
 from datmo.core.ids import new_id, short
 from datmo.engine.capturing import Capturing
 from datmo.engine.edge import single_error
+from datmo.engine.kernel import in_notebook
 from datmo.engine.recovering import Recovering
-from datmo.engine.showing import in_notebook
 from datmo.engine.workspace import Workspace, checked_text, command
 from datmo.errors import InvalidArgumentType, TaskStopped
 from datmo.eventlog.codec import encode

@@ -114,10 +114,11 @@ async def test_a_series_says_how_long_it_is_and_is_drawn(face: Face, project: An
 
 
 async def test_the_status_and_a_checkout_show_what_they_are(face: Face, project: Any, home: Path) -> None:
+    await project.tasks.run("true", name="training")
     made = await project.snapshots.create("first", label="best")
     (home / "new<1>.py").write_text("")
     page = Reader((await project.status())._repr_html_())
-    assert {"best", "new<1>.py added", str(home), "default"} <= {word.strip() for word in page.words}
+    assert {"best", "new<1>.py added", str(home), "training SUCCESS"} <= {word.strip() for word in page.words}
     done = Reader((await project.snapshots.checkout(made))._repr_html_())
     assert {"0 written, 1 removed", "best"} <= set(done.words)
     assert any("kept as" in word for word in done.words)

@@ -167,6 +167,14 @@ def test_an_error_of_ours_ends_at_the_call_and_says_what_to_do_next(later: Kerne
     assert "shlex" not in shown.text
 
 
+def test_a_kernel_that_is_elsewhere_is_told_how_to_name_the_project(later: Kernel, folder: Path) -> None:
+    (shown,) = later.run(f"import os\nos.chdir({str(folder.parent)!r})\ndatmo.task.ls()")
+    assert "no project at" in shown.text
+    assert "home=" in shown.text
+    assert later.text(f"print(datmo.open({str(folder)!r}).sessions.current().name)") == "default\n"
+    later.run(f"os.chdir({str(folder / 'notebooks')!r})")
+
+
 def test_a_cell_that_is_tracked_is_of_the_notebook(later: Kernel) -> None:
     later.run("import os\nos.environ['JPY_SESSION_NAME'] = '/home/ada/iris.ipynb'")
     assert later.run("with datmo.track('cell') as task:\n    pass") == []
