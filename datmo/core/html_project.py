@@ -30,12 +30,17 @@ def status_html(status: Any) -> str:
 def checkout_html(done: Any) -> str:
     """Return what a checkout did, of either API."""
     rows = [
-        ("the folder is", _snapshot(done.snapshot)),
-        ("files", f"{done.written} written, {done.removed} removed"),
+        ("snapshot", _snapshot(done.snapshot)),
+        ("in the tree", _amounts(done)),
         ("unsaved work", "" if done.saved is None else f"kept as {_snapshot(done.saved)}"),
-        ("beside it", "" if done.folder is None else text_html(str(done.folder))),
+        ("the rest", "" if done.folder is None else text_html(str(done.folder))),
     ]
     return card_html("Checkout", rows)
+
+
+def _amounts(done: Any) -> str:
+    words = {"written": done.written, "removed": done.removed}
+    return ", ".join(f"{count} {word}" for word, count in words.items() if count)
 
 
 def _task(task: Any) -> str:

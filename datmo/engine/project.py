@@ -401,7 +401,7 @@ async def task_of(home: str | os.PathLike[str] | None, task_id: str) -> Task:
 async def charts_of(home: str | os.PathLike[str] | None, task_id: str) -> dict[str, array[float]]:
     """Return the first of a task's metrics, of each as many values as a small chart can show."""
     async with open_project(home) as project:
-        names = list(await project.tasks.summaries(task_id))[:_CHARTS]
+        names = sorted(await project.tasks.summaries(task_id), key=lambda name: name.startswith("system."))[:_CHARTS]
         series = [await project.tasks.metrics(task_id, name, points=_CHART_POINTS) for name in names]
         return {each.name: each.values for each in series}
 
