@@ -136,7 +136,7 @@ async def shown(workspace: Workspace, what: str) -> AsyncIterator[Showing | None
                 workers.start_soon(showing.draw_on, name="progress in the notebook")
                 yield showing
                 workers.cancel_scope.cancel()
-    except anyio.get_cancelled_exc_class():
+    except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
         showing.end("interrupted")
         raise
     except BaseException:

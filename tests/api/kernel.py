@@ -28,8 +28,9 @@ class Output(NamedTuple):
 class Kernel:
     """A kernel."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, interrupt: Callable[[], None]) -> None:
         self._client = client
+        self.interrupt = interrupt
 
     def run(self, source: str, *, hear: Callable[[Output], None] | None = None) -> list[Output]:
         """Run a cell to its end; returns what it showed, of errors the traceback without colours.
@@ -75,7 +76,7 @@ def kernel(folder: Path) -> Iterator[Kernel]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / ".ipython")}
     manager, client = start_new_kernel(cwd=str(folder), env=environment)
     try:
-        yield Kernel(client)
+        yield Kernel(client, manager.interrupt_kernel)
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

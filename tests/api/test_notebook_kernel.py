@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,19 +52,27 @@ def later(shared: Kernel) -> Kernel:
     return shared
 
 
-class Gate:
-    """A FIFO on which a training waits until something was shown."""
+CELLS = [
+    "task = datmo.task.run({command})",
+    "async with adatmo.open() as project:\n    task = await project.tasks.run({command})",
+    "with datmo.open() as project, project.tasks.start([{command}]) as running:\n    (task,) = running.finished()",
+]
 
-    def __init__(self, folder: Path, *words: str) -> None:
+
+class Gate:
+    """A FIFO on which a training waits until something was shown; or something else happens then."""
+
+    def __init__(self, folder: Path, *words: str, then: Callable[[], object] | None = None) -> None:
         self.path = folder / "gate"
         os.mkfifo(self.path)
         self._words = words
+        self._then = then or (lambda: self.path.write_text("go on"))
         self.opened = False
 
     def __call__(self, output: Output) -> None:
         if not self.opened and all(word in output.page for word in self._words):
             self.opened = True
-            self.path.write_text("go on")
+            self._then()
 
 
 def one_display(shown: list[Output]) -> bool:
@@ -77,15 +85,7 @@ def _displays(shown: list[Output]) -> list[str | None]:
     return [output.display for output in shown]
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "task = datmo.task.run({command})",
-        "async with adatmo.open() as project:\n    task = await project.tasks.run({command})",
-        "with datmo.open() as project, project.tasks.start([{command}]) as running:\n    (task,) = running.finished()",
-    ],
-    ids=["sync", "async", "started"],
-)
+@pytest.mark.parametrize("cell", CELLS, ids=["sync", "async", "started"])
 def test_a_training_shows_its_metrics_and_last_line_while_it_runs_and_then_its_end(
     at_once: Kernel, tmp_path: Path, cell: str
 ) -> None:
@@ -95,6 +95,18 @@ def test_a_training_shows_its_metrics_and_last_line_while_it_runs_and_then_its_e
     assert one_display(shown)
     assert "SUCCESS" in shown[-1].text or "1 of 1 tasks succeeded" in shown[-1].text
     assert "epoch" not in shown[-1].page
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=["sync", "async", "started"])
+def test_an_interrupted_kernel_stops_the_training_in_order(at_once: Kernel, tmp_path: Path, cell: str) -> None:
+    gate = Gate(tmp_path, "loss", "0.25", then=at_once.interrupt)
+    shown = at_once.run(cell.format(command=["python", "train.py", str(gate.path)]), hear=gate)
+    assert gate.opened
+    error = shown.pop()
+    assert error.kind == "error"
+    assert one_display(shown)
+    assert "interrupted" in shown[-1].text
+    assert at_once.text("print(datmo.task.ls(limit=1)[0].status)") == "STOPPED\n"
 
 
 def test_waiting_shows_the_metrics_of_what_another_process_runs(at_once: Kernel, tmp_path: Path) -> None:
