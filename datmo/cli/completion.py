@@ -2,63 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import asyncclick as click
 
 from datmo.cli import overview
 from datmo.cli.base import Command, Root
+from datmo.cli.completion_values import BY_PARAMETER, Candidate, Source, Typed
 from datmo.cli.shells import SCRIPTS
 from datmo.cli.terminal import hint, put
 
-__all__ = ["Candidate", "answer", "candidates", "completion"]
-
-
-class Candidate(NamedTuple):
-    """What a word may become.
-
-    Attributes:
-        value: the whole word.
-        about: what it is, in some words.
-        kind: `plain`, or `file` where the shell's own files are wanted.
-    """
-
-    value: str
-    about: str = ""
-    kind: str = "plain"
+__all__ = ["answer", "candidates", "completion", "source_of"]
 
 
 _FILES = Candidate("", kind="file")
-
-_BY_OPTION: Mapping[str, Sequence[str]] = {
-    "--session-id": ("session",),
-    "--task-id": ("task",),
-    "--environment-id": ("environment",),
-    "--code-id": ("code",),
-    "--file-collection-id": ("files",),
-    "--label": ("label",),
-}
-"""What an option's value names."""
-
-_BY_COMMAND: Mapping[str, Sequence[str]] = {
-    "snapshot": ("label", "snapshot"),
-    "snapshot undelete": ("deleted snapshot",),
-    "task": ("task",),
-    "task stop": ("running task",),
-    "task wait": ("running task",),
-    "session select": ("session",),
-    "session delete": ("session",),
-    "environment": ("environment",),
-}
-"""What a command's ID or NAME is, by the command or its group."""
-
-_ENTITIES = ("snapshot", "task", "session", "environment")
-"""What the log is asked for by `KIND/ID`."""
-
-_PATHS = ("FILE", "PATH", "FOLDER", "PATH[>NAME]", "PATH>NAME")
 
 
 @click.command(cls=Command, examples=["datmo completion bash", "datmo completion fish"])
@@ -78,9 +38,20 @@ def answer(shell: str, words: Sequence[str]) -> None:
     prefix = ""
     if shell == "bash":
         words, prefix = _joined(words)
+    words = [_meant(word) for word in words]
     for each in candidates(words):
         line = (each.kind, each.value.removeprefix(prefix), each.about)
         print("\t".join(" ".join(part.split()) for part in line).encode("utf-8", "replace").decode())
+
+
+def _meant(word: str) -> str:
+    """Return what a word that may be quoted, or half of a quoted one, means to a shell."""
+    if not any(mark in word for mark in "'\"\\"):
+        return word
+    for end in ("", "'", '"'):  # the closing quote may not be typed yet
+        with suppress(ValueError):
+            return "".join(shlex.split(word + end))
+    return word
 
 
 def _joined(words: Sequence[str]) -> tuple[list[str], str]:
@@ -148,17 +119,18 @@ def _of_command(
             positionals += 1
     name, equals, _ = word.partition("=")
     if equals and name in options:
-        yield from (each._replace(value=f"{name}={each.value}") for each in _values(options[name], path, rest))
+        found = _values(options[name], path, Typed(word.removeprefix(f"{name}="), rest))
+        yield from (each._replace(value=f"{name}={each.value}") for each in found)
         return
     if waiting is not None:
-        yield from _values(waiting, path, rest)
+        yield from _values(waiting, path, Typed(word, rest))
         if not _may_be_empty(waiting):
             return
     yield from _flags(command, context, word)
     arguments = [each for each in command.params if isinstance(each, click.Argument)]
     places = [each for each in arguments for _ in range(1 if each.nargs == 1 else 99)]
     if positionals < len(places) and not word.startswith("-"):
-        yield from _values(places[positionals], path, rest)
+        yield from _values(places[positionals], path, Typed(word, rest))
 
 
 def _may_be_empty(option: click.Option) -> bool:
@@ -176,59 +148,28 @@ def _flags(command: click.Command, context: click.Context, word: str) -> Iterato
                     yield Candidate(name, (option.help or "").partition(".")[0])
 
 
-def _values(parameter: click.Parameter, path: str, rest: Sequence[str]) -> Iterator[Candidate]:
+def _values(parameter: click.Parameter, path: str, typed: Typed) -> Iterator[Candidate]:
     """Yield the values that a parameter may have."""
     if isinstance(parameter.type, click.Choice):
-        yield from (Candidate(str(each)) for each in parameter.type.choices)
+        lower = not parameter.type.case_sensitive and typed.word[:1].islower()
+        yield from (Candidate(str(each).lower() if lower else str(each)) for each in parameter.type.choices)
         return
-    metavar = (parameter.metavar or "").strip("[].").upper()
-    if metavar == "PAGE":
-        from datmo.cli.docs import SCHEMA, pages
-
-        yield from (Candidate(name, title) for name, title in pages().items())
-        yield Candidate(SCHEMA, "what --format json writes")
-        return
-    if metavar in _PATHS:
-        yield _FILES
-    elif path.startswith("config "):
-        yield from _of_settings(metavar, rest)
-    elif path == "task run" and isinstance(parameter, click.Argument):
-        yield _FILES
-    else:
-        yield from _known(parameter, path, metavar)
+    source = source_of(parameter, path)
+    if source is not None:
+        yield from source(typed)
 
 
-def _of_settings(metavar: str, rest: Sequence[str]) -> Iterator[Candidate]:
-    from datmo.core.settings import SETTINGS
+def source_of(parameter: click.Parameter, path: str) -> Source | None:
+    """Return what offers a parameter's values; None where it takes free text.
 
-    if metavar == "KEY":
-        yield from (Candidate(name, each.help) for name, each in SETTINGS.items())
-    elif rest and rest[-1] in SETTINGS:
-        yield from (Candidate(word) for word in SETTINGS[rest[-1]].kind.words)
-
-
-def _known(parameter: click.Parameter, path: str, metavar: str) -> Iterator[Candidate]:
-    """Yield ids, labels and names from the project here; ids as short as tells them apart."""
-    from datmo.cli.words import Shortened
-    from datmo.engine.completing import known
-
-    if "--entity" in parameter.opts:
-        for kind in _ENTITIES:
-            ids = known(kind, Path.cwd())
-            short = str if kind == "session" else Shortened((name for name, _ in ids), 4)
-            yield from (Candidate(f"{kind}/{short(name)}", about) for name, about in ids)
-        return
-    option = next((name for name in parameter.opts if name in _BY_OPTION), None)
-    kinds: Sequence[str] = ()
-    if option is not None:
-        kinds = _BY_OPTION[option]
-    elif metavar in ("ID", "ID_1", "ID_2", "NAME") or "--id" in parameter.opts or path.startswith("session "):
-        kinds = _BY_COMMAND.get(path) or _BY_COMMAND.get(path.partition(" ")[0], ())
-    for kind in kinds:
-        found = known(kind, Path.cwd())
-        shown = (
-            (lambda name: name)
-            if kind in ("session", "label")
-            else Shortened((name for name, _ in found), 7 if kind in ("code", "files") else 4)
-        )
-        yield from (Candidate(shown(name), about) for name, about in found)
+    Parameters:
+        parameter: an option, or an argument.
+        path: the command that has it, such as `snapshot ls`.
+    """
+    metavar = (parameter.metavar or parameter.name or "").strip("[].").upper()
+    names = [name for name in parameter.opts if name.startswith("--")]
+    for key in (*names, metavar):
+        for front in (f"{path} ", f"{path.partition(' ')[0]} ", ""):
+            if (source := BY_PARAMETER.get(front + key)) is not None:
+                return source
+    return None

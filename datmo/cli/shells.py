@@ -1,7 +1,8 @@
 """What bash, zsh and fish are told, so that they complete the words of `datmo`.
 
 Each hands the words so far to the program itself, which answers a line for each candidate: a kind, the candidate,
-what it is, with tabs between them. The kind `file` says that the shell's own files are wanted.
+what it is, with tabs between them. The kind `file` says that the shell's own files are wanted, `part` that the word
+goes on behind it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _datmo() {
         if [[ $kind == file ]]; then
             compopt -o default
         else
-            [[ $value == *[!A-Za-z0-9._=-]* ]] && printf -v value %q "$value"
+            [[ $kind == part ]] && compopt -o nospace
+            [[ $value == *[!A-Za-z0-9._=-]* && ${COMP_WORDS[COMP_CWORD]} != [\'\"]* ]] && printf -v value %q "$value"
             COMPREPLY+=("$value")
         fi
     done < <(_DATMO_COMPLETE=bash "${COMP_WORDS[0]}" "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
@@ -33,15 +35,18 @@ _ZSH = r"""#compdef datmo
 # datmo completion for zsh; in ~/.zshrc, behind compinit:  eval "$(datmo completion zsh)"
 _datmo() {
     local kind value about files
-    local -a candidates
+    local -a candidates parts
     while IFS=$'\t' read -r kind value about; do
         if [[ $kind == file ]]; then
             files=1
+        elif [[ $kind == part ]]; then
+            parts+=("${value//:/\\:}${about:+:$about}")
         else
             candidates+=("${value//:/\\:}${about:+:$about}")
         fi
     done < <(_DATMO_COMPLETE=zsh "${words[1]}" "${(@)words[2,CURRENT]}" 2>/dev/null)
     (( $#candidates )) && _describe -V datmo candidates
+    (( $#parts )) && _describe -V datmo parts -S ''
     [[ -n $files ]] && _files
     return 0
 }

@@ -31,6 +31,9 @@ from datmo.core.event import microseconds
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
 __all__ = [
+    "KEY_PATTERN",
+    "OPERATOR_PATTERN",
+    "TEXT_PATTERN",
     "AllOf",
     "AnyOf",
     "Comparison",
@@ -52,12 +55,12 @@ TEXT, TIME, NUMBER, VALUES = "text", "time", "number", "values"
 
 Literal = str | int | float | bool | None
 _INT64 = range(-(1 << 63), 1 << 63)
-_STRING = r'"(?:[^"\\]|\\.)*"|' + r"'(?:[^'\\]|\\.)*'"
-_KEY = re.compile(rf"[^\W\d][\w-]*(?:\s*\.\s*(?:[\w-]+|{_STRING}))*", re.DOTALL)
-_PART = re.compile(rf"[\w-]+|{_STRING}", re.DOTALL)
+TEXT_PATTERN = r'"(?:[^"\\]|\\.)*"|' + r"'(?:[^'\\]|\\.)*'"
+KEY_PATTERN = re.compile(rf"[^\W\d][\w-]*(?:\s*\.\s*(?:[\w-]+|{TEXT_PATTERN}))*", re.DOTALL)
+_PART = re.compile(rf"[\w-]+|{TEXT_PATTERN}", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])")
-_TEXT = re.compile(_STRING, re.DOTALL)
-_OPERATOR = re.compile(r"==|!=|<=|>=|<|>|~|contains(?![\w.-])")
+_TEXT = re.compile(TEXT_PATTERN, re.DOTALL)
+OPERATOR_PATTERN = re.compile(r"==|!=|<=|>=|<|>|~|contains(?![\w.-])")
 _WORDS = {"true": True, "false": False, "null": None}
 _KEYWORDS = {"and", "or", "not", "contains", *_WORDS}
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
@@ -178,7 +181,7 @@ class _Reader:
 
     def key(self) -> Key:
         start = self._at
-        text = self.take(_KEY)
+        text = self.take(KEY_PATTERN)
         if text is None or text in _KEYWORDS:
             raise self._wrong("a key is expected here, such as config.lr or label", start)
         name, *path = [_unquoted(part) for part in _PART.findall(text)]
@@ -239,7 +242,7 @@ class _Reader:
 
     def _operator(self) -> tuple[str, int]:
         where = self._at
-        found = self.take(_OPERATOR)
+        found = self.take(OPERATOR_PATTERN)
         if found is None:
             equals = self._text.startswith("=", where)
             raise self._wrong(

@@ -16,7 +16,7 @@ from datmo.projections.sessions import VISIBLE
 if TYPE_CHECKING:
     from datmo.projections.selecting import Field
 
-__all__ = ["COLLECTED", "SNAPSHOTS", "entity", "ls", "of_tree", "same_content"]
+__all__ = ["COLLECTED", "SNAPSHOTS", "entity", "fields", "ls", "of_tree", "same_content"]
 
 COLLECTED = snapshot.COLLECTED
 
@@ -83,7 +83,7 @@ def ls(
         connection,
         SNAPSHOTS,
         ("message", "label"),
-        _fields,
+        fields,
         session_id=session_id,
         text=text,
         limit=limit,
@@ -93,7 +93,8 @@ def ls(
     )
 
 
-def _fields() -> dict[str, Field]:
+def fields() -> dict[str, Field]:
+    """Return what an expression may ask for."""
     from datmo.projections.selecting import COMMON, Field
 
     return {

@@ -14,7 +14,7 @@ from datmo.projections.search import listing
 if TYPE_CHECKING:
     from datmo.projections.selecting import Field
 
-__all__ = ["OUTPUT", "TASKS", "entity", "ls", "output_of", "output_positions", "queue_of", "unfinished"]
+__all__ = ["OUTPUT", "TASKS", "entity", "fields", "ls", "output_of", "output_positions", "queue_of", "unfinished"]
 
 TASKS = Projection(
     table="task",
@@ -91,7 +91,7 @@ def ls(
         connection,
         TASKS,
         ("command", "name"),
-        _fields,
+        fields,
         session_id=session_id,
         text=text,
         limit=limit,
@@ -100,7 +100,8 @@ def ls(
     )
 
 
-def _fields() -> dict[str, Field]:
+def fields() -> dict[str, Field]:
+    """Return what an expression may ask for."""
     from datmo.projections.selecting import COMMON, Field
 
     return {
