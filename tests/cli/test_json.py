@@ -11,6 +11,7 @@ from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import orjson
 import pytest
@@ -131,7 +132,11 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     _, failed, _, trained = [str(each["id"]) for each in orjson.loads(did("task", "ls", "--format", "json"))]
     did("task", "rerun", trained)
     did("snapshot", "delete", did("snapshot", "create", "-m", "a mistake"))
-    (home / "requirements.txt").write_text("# nothing\n")
+    (home / "requirements.txt").write_text("./tiny-1-py3-none-any.whl\n")
+    with ZipFile(home / "tiny-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        wheel.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.dist-info/RECORD", "")
     did("environment", "create")
     (home / "train.py").write_text("print('shorter')\n")
     did("snapshot", "create", "-m", "the first", "-l", "best", "--filepaths", "train.py")
