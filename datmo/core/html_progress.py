@@ -9,6 +9,8 @@ __all__ = ["clock", "counts", "described", "progress_html", "size", "tasks_html"
 
 _MOST_ROWS = 10
 _MOST_METRICS = 6
+_LONGEST_LINE = 60
+"""Characters of a last line: a long one would make the others jump."""
 
 
 def clock(seconds: float) -> str:
@@ -51,7 +53,8 @@ def tasks_html(watched: Watched) -> str:
     """Return those tasks that run: what they were given, for how long, their metrics, and the last line."""
     rows = [_row(task_id, task, watched.clock()) for task_id, task in list(watched.running.items())[:_MOST_ROWS]]
     hidden = len(watched.running) - len(rows)
-    return (table_html((), rows) if rows else "") + (f"<em>and {hidden} more</em>" if hidden else "")
+    drawn = f'<div style="white-space:nowrap">{table_html((), rows)}</div>' if rows else ""
+    return drawn + (f"<em>and {hidden} more</em>" if hidden else "")
 
 
 def _row(task_id: str, task: WatchedTask, now: float) -> list[str]:
@@ -71,4 +74,5 @@ def _row(task_id: str, task: WatchedTask, now: float) -> list[str]:
 
 
 def _line(task: WatchedTask) -> str:
-    return "".join(mark if mark.isprintable() else " " for mark in task.last).strip()
+    line = "".join(mark if mark.isprintable() else " " for mark in task.last).strip()
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"

@@ -25,6 +25,7 @@ __all__ = ["ShownSweep", "shown_run", "shown_sweep", "shown_wait"]
 
 _ID = 8
 _MOST_RESULTS = 4
+_MOST_BAD = 5
 _BEFORE = ("task.created", "task.started", "task.metrics")
 _HEARD = (*_BEFORE, *ENDED)
 
@@ -123,7 +124,10 @@ class ShownSweep:
         good = {row["options"].get("retry_of", row["id"]) for row in rows if row["status"] == "SUCCESS"}
         showing, of = self._showing, len(running.ids)
         if showing is not None and (showing.drawn or len(good) < of):
-            showing.close(f"{len(good)} of {of} tasks succeeded · {showing.lasted}")
+            bad = [row["id"][:_ID] for row in rows if row["options"].get("retry_of", row["id"]) not in good]
+            words = [f"{len(good)} of {of} tasks succeeded", showing.lasted]
+            words += [f"not {', '.join(bad[:_MOST_BAD])}{' …' if len(bad) > _MOST_BAD else ''}"] if bad else []
+            showing.close(" · ".join(words))
 
 
 @asynccontextmanager

@@ -148,6 +148,14 @@ def test_short_work_shows_nothing_but_a_task_that_failed(later: Kernel) -> None:
     assert "ValueError: 7" in shown[0].text
 
 
+def test_of_many_tasks_it_says_which_did_not_succeed(later: Kernel) -> None:
+    shown = later.run("with datmo.open() as project:\n    tasks = project.tasks.map(['true', 'false', 'true'])")
+    assert [output.kind for output in shown] == ["display_data"]
+    failed = later.text("print(tasks[1].id, end='')")
+    assert shown[0].text.startswith("2 of 3 tasks succeeded")
+    assert shown[0].text.endswith(f"not {failed[:8]}")
+
+
 @pytest.mark.parametrize(
     "quiet", ["os.environ['DATMO_VERBOSITY'] = 'quiet'", "project.config.set('verbosity', 'quiet')"]
 )
