@@ -59,7 +59,7 @@ async def checkout(  # noqa: PLR0917  # given by name
     if branch is not None:
         say(f"on branch {clean(branch)}")
     elif done.in_git and done.written + done.removed:
-        say("git shows the difference as edits: branch, index and HEAD are as they were")
+        say("branch, index and HEAD are as they were: git shows as edits what differs from them")
     await put(f"{done.snapshot.id}\n")
     if to is None and done.written + done.removed:
         hint("`datmo snapshot checkout -` goes back")

@@ -1,4 +1,4 @@
-"""Why a task did not find a file that is there: git ignores it, so that it is no part of the captured code."""
+"""Why a task did not find what it looked for: a file that git ignores, a module that its environment lacks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from datmo.core.frames import join_text
 from datmo.engine.workspace import Workspace
 from datmo.errors import DatmoError
+from datmo.projections.content import ENVIRONMENTS
+from datmo.projections.projection import Row
 from datmo.projections.tasks import TASKS, output_positions
 
 __all__ = ["say_what_was_missing"]
@@ -20,12 +22,13 @@ _LAST = 3
 _ABSENT = re.compile(
     r"no such file|not found|does(?:n.t| not) exist|(?:cannot|can.t) (?:open|find)|missing", re.IGNORECASE
 )
+_MODULE = re.compile(r"^ModuleNotFoundError: No module named '(\w+)", re.MULTILINE)
 _WORD = re.compile(r"[^\s'\"`:,;()\[\]{}<>=]+")
 _NOT_THEIRS = frozenset([".datmo", ".git", "..", ""])
 
 
 async def say_what_was_missing(workspace: Workspace, task_id: str, code_at: str) -> None:
-    """Say which file a task that failed looked for in vain, where it lies in the project but not in the code.
+    """Say what a task that failed looked for in vain: a file that lies in the project but not in the code, a module.
 
     Parameters:
         workspace: the project.
@@ -42,14 +45,25 @@ async def say_what_was_missing(workspace: Workspace, task_id: str, code_at: str)
         output = join_text(b"".join(part for part in frames if part is not None))[-_TAIL:]
         paths = list(_named(output, code_at))
         found = await workspace.in_thread(lambda: _missing(workspace, row["code_id"], paths, given)) if paths else None
+        environment = await workspace.query(lambda connection: ENVIRONMENTS.load(connection, row["environment_id"]))
     except (DatmoError, OSError):  # a remark: nothing fails for want of it
         return
+    remark = None
     if found is not None:
         path, give = found
         remark = f"{path} is ignored, so that it is no part of the code: `--data {give}` lets the task read it"
-        if remark not in workspace.said:  # each task of a sweep would say the same
-            workspace.said.add(remark)
-            workspace.notice(remark)
+    elif (module := _MODULE.search(output)) and environment is not None:
+        remark = _lacks(module[1], row["executor"], environment)
+    if remark is not None and remark not in workspace.said:  # each task of a sweep would say the same
+        workspace.said.add(remark)
+        workspace.notice(remark)
+
+
+def _lacks(module: str, executor: str, environment: Row) -> str:
+    if environment["kind"] == "interpreter" or (environment["kind"] == "dockerfile" and executor == "process"):
+        makes = "`datmo environment setup --write` makes a requirements.txt, from which tasks get an environment"
+        return f"{module} is not in the Python that runs datmo, which the task was given: {makes}"
+    return f"{module} is not in the environment: does {environment['definition']} name what it comes with?"
 
 
 def _named(output: str, code_at: str) -> Iterator[str]:

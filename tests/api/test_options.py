@@ -83,6 +83,18 @@ async def test_what_a_task_did_not_find_and_is_nowhere_is_not_spoken_of(
     assert "is ignored" not in said.text
 
 
+async def test_a_module_that_the_environment_lacks_is_spoken_of(
+    face: Face, project: Any, home: Path, said: Said
+) -> None:
+    (home / "needs.py").write_text("import no_such_module.deep\n")
+    await project.tasks.map(["python needs.py"] * 2)
+    assert said.text.count("no_such_module is not in the Python that runs datmo") == 1
+    assert "`datmo environment setup --write`" in said.text
+    (home / "requirements.txt").write_text("six==1.16.0\n")
+    await project.tasks.run("python needs.py")
+    assert "no_such_module is not in the environment: does requirements.txt name" in said.text
+
+
 async def test_variables_reach_the_task_and_secrets_no_record(face: Face, project: Any, home: Path) -> None:
     options = TaskOptions(variables={"API_KEY": "hush-hush", "WORDS": "two words"})
     task = await project.tasks.run(["sh", "-c", 'echo "length: ${#API_KEY}"; echo "words: $WORDS"'], options=options)

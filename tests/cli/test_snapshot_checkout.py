@@ -42,7 +42,7 @@ async def test_in_git_the_edits_are_explained(run: Datmo, project: Path, first: 
 
     run_git(project, "init", "-q")
     done = await run("snapshot", "checkout", first)
-    assert "git shows the difference as edits: branch, index and HEAD are as they were" in done.err
+    assert "branch, index and HEAD are as they were: git shows as edits what differs from them" in done.err
     run_git(project, "add", ".")
     assert "on branch again" in (await run("snapshot", "checkout", first, "--branch", "again")).err
 

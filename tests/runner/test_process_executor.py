@@ -143,11 +143,23 @@ async def test_words_that_are_not_utf8_arrive_as_they_are(tasks: Tasks) -> None:
     assert out == b"caf\xe9|caf\xe9"
 
 
+OF_THE_CODE = "; it is a file of the code: name its interpreter, such as"
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "message"),
     [
         (("no-such-command",), 127, "command not found: 'no-such-command'"),
-        (("./plain",), 126, "'./plain' cannot be executed: Permission denied"),
+        (
+            ("./plain",),
+            126,
+            f"'./plain' cannot be executed: Permission denied{OF_THE_CODE} `python ./plain`",
+        ),
+        (
+            ("plain",),
+            127,
+            f"command not found: 'plain'{OF_THE_CODE} `python plain`",
+        ),
         (("./lost",), 127, "'./lost': the interpreter in its first line was not found"),
     ],
 )

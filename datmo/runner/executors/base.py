@@ -7,6 +7,7 @@ that another process can ask about it after the one that started it has died.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -95,6 +96,13 @@ class RunSpec:
     def config(self) -> Path:
         """The file that tells the task its parameters."""
         return self.folder / "config.json"
+
+    def interpreter_of(self, command: str) -> str:
+        """Return a remark for a command that did not start, where it is a file of the code; else nothing. Blocks."""
+        path = command.removeprefix(f"{self.code_at}/")
+        if os.path.isabs(path) or not (self.code / self.workdir / path).is_file():
+            return ""
+        return f"; it is a file of the code: name its interpreter, such as `python {command}`"
 
     def lay_out(self) -> None:
         """Write what the task is told, and see to it that the folder is there in which its command starts. Blocks.

@@ -217,9 +217,11 @@ def start_failure(spec: RunSpec, message: str, url: str) -> StartFailed:
         word, why = command["word"], command["why"]
         if any(words in why for words in _NOT_FOUND):
             hint = f"is it installed in the image {spec.image}?"
-            return StartFailed(f"command not found: {word!r}", hint=hint, exit_code=127)
+            return StartFailed(f"command not found: {word!r}{spec.interpreter_of(word)}", hint=hint, exit_code=127)
         return StartFailed(
-            f"cannot execute {word}: {why}", hint="make it executable, or name its interpreter", exit_code=126
+            f"cannot execute {word}: {why}{spec.interpreter_of(word)}",
+            hint="make it executable, or name its interpreter",
+            exit_code=126,
         )
     if source := _BIND.search(message):
         return _unseen(source["path"], url)

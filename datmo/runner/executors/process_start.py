@@ -195,7 +195,9 @@ def _child(report: bytes, spec: RunSpec) -> int:
         last = report.decode(errors="replace").strip().rpartition("\n")[2]
         raise StartFailed(f"the keeper of {command!r} could not start: {last or 'it was killed'}")
     if int(number) != errno.ENOENT:
-        raise StartFailed(f"{command!r} cannot be executed: {os.strerror(int(number))}", exit_code=126)
+        raise StartFailed(
+            f"{command!r} cannot be executed: {os.strerror(int(number))}{spec.interpreter_of(command)}", exit_code=126
+        )
     if "/" in command and (spec.code / command).exists():
         raise StartFailed(f"{command!r}: the interpreter in its first line was not found", exit_code=127)
-    raise StartFailed(f"command not found: {command!r}", exit_code=127)
+    raise StartFailed(f"command not found: {command!r}{spec.interpreter_of(command)}", exit_code=127)
