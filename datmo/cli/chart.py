@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from datmo.cli.table import cut, extent
+
 __all__ = ["Curve", "draw"]
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -13,6 +15,8 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 _COLOURS = ("36", "33", "35", "32", "34", "31")
 _BETWEEN = " │"
+_AXIS = "step"
+_APART = "   "
 
 
 class Curve(NamedTuple):
@@ -56,8 +60,10 @@ def draw(curves: Sequence[Curve], *, width: int, height: int, colour: bool) -> l
         for row in range(height)
     ]
     left, right = _label(frame.left), _label(frame.right)
-    lines.append(f"{'':{margin + len(_BETWEEN)}}{left}{right:>{max(columns - len(left), len(right) + 1)}}")
-    return [_legend(shown, colour=colour), *lines]
+    between = max(columns - len(left) - len(right), 1)
+    axis = f"{_AXIS:^{between}}" if between > len(_AXIS) + 1 else " " * between
+    lines.append(f"{'':{margin + len(_BETWEEN)}}{left}{axis}{right}")
+    return [*_legend(shown, width=width, colour=colour), *lines]
 
 
 def _finite(point: tuple[float, float]) -> bool:
@@ -74,9 +80,20 @@ def _label(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _legend(curves: Sequence[Curve], *, colour: bool) -> str:
-    names = [f"\x1b[{_tint(number)}m{each.name}\x1b[0m" if colour else each.name for number, each in enumerate(curves)]
-    return "   ".join(names)
+def _legend(curves: Sequence[Curve], *, width: int, colour: bool) -> list[str]:
+    """Return the names of the curves, in as many lines as they need."""
+    lines: list[str] = []
+    used = width
+    for number, each in enumerate(curves):
+        name = cut(each.name, width)
+        shown = f"\x1b[{_tint(number)}m{name}\x1b[0m" if colour else name
+        if used + len(_APART) + extent(name) > width:
+            lines.append(shown)
+            used = extent(name)
+        else:
+            lines[-1] += _APART + shown
+            used += len(_APART) + extent(name)
+    return lines
 
 
 def _tint(number: int) -> str:

@@ -127,9 +127,9 @@ def environment_table(found: Sequence[Environment], current_id: str | None) -> s
         Column("id", styles={"": "cyan"}),
         Column("kind"),
         Column("definition", flexible=True),
-        Column("packages", right=True),
-        Column("built"),
-        Column("created"),
+        Column("packages", right=True, spare=1),
+        Column("built", spare=2),
+        Column("created", spare=3),
     ]
     rows = [
         [

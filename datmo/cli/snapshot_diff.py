@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import asyncclick as click
@@ -115,7 +114,8 @@ def section(title: str, lines: Sequence[str], *, indent: str = "  ") -> list[str
 
 def _marked(kind: str, text: str) -> str:
     mark, style = _MARKS[kind]
-    return paint(f"{mark} {text}", style, sys.stdout)
+    # Yellow is hard to read on white: of what is changed the mark alone has its colour.
+    return f"{paint(mark, style)} {text}" if mark == "~" else paint(f"{mark} {text}", style)
 
 
 def value_lines(changes: Sequence[ValueChange], *, grown: bool = True) -> list[str]:

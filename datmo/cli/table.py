@@ -13,7 +13,6 @@ _GAP = "  "
 _LEAST = 6
 """What a column that may be shortened keeps at least, where its content is that long."""
 _LEGIBLE = 20
-"""What such a column keeps as long as another one can be left out instead."""
 
 
 class Column(NamedTuple):
@@ -29,6 +28,7 @@ class Column(NamedTuple):
             0 for never. Below the table it is said which are.
         whole: what would be cut is continued on the next line instead; for the last column.
         name: what it is called where it is left out, if not by its title.
+        legible: what it keeps, if it is flexible, as long as another one can be left out instead.
     """
 
     title: str
@@ -39,6 +39,7 @@ class Column(NamedTuple):
     spare: int = 0
     whole: bool = False
     name: str = ""
+    legible: int = _LEGIBLE
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None, colour: bool) -> str:
@@ -72,7 +73,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
 
 def _left_out(columns: Sequence[Column], natural: Mapping[int, int], width: int) -> list[int]:
     """Return which columns there is no room for, the others legible."""
-    needed = {i: min(space, _LEGIBLE) if columns[i].flexible else space for i, space in natural.items()}
+    needed = {i: min(space, columns[i].legible) if columns[i].flexible else space for i, space in natural.items()}
     out: list[int] = []
     for i in sorted((i for i in natural if columns[i].spare), key=lambda i: (-columns[i].spare, -i)):
         if sum(needed.values()) + len(_GAP) * (len(needed) - 1) <= width:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import asyncclick as click
 
 from datmo.cli.base import Command, format_option, opened, time_of
-from datmo.cli.terminal import hint, put, put_bytes, put_json, say
+from datmo.cli.terminal import hint, paint, put, put_bytes, put_json, say
 from datmo.cli.words import Shortened, clean, duration, values
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datmo.core.entity.task import Task
     from datmo.engine.tasks import TaskUpdate
 
-__all__ = ["COMMANDS", "STATUS_STYLES", "end_words", "hint_at_unattended", "say_ended", "why"]
+__all__ = ["COMMANDS", "STATUS_STYLES", "end_words", "hint_at_unattended", "painted", "say_ended", "why"]
 
 STATUS_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"}
 
@@ -169,7 +170,7 @@ def say_ended(ended: Iterable[Task]) -> None:
     ended = list(ended)
     ids = Shortened(each.id for each in ended)
     for each in ended:
-        say(f"task {end_words(ids(each.id), each)}")
+        say(painted(f"task {end_words(ids(each.id), each)}", each))
 
 
 def end_words(said: str, task: Task, *, config: bool = False) -> str:
@@ -187,6 +188,12 @@ def end_words(said: str, task: Task, *, config: bool = False) -> str:
         parts.append(f"({because})")
     parts += [f"· {values(each)}" for each in (task.config if config else {}, task.results) if each]
     return " ".join(parts)
+
+
+def painted(words: str, task: Task) -> str:
+    """Return what is said of the end of a task, its status in a colour where standard error has some."""
+    said = paint(task.status, STATUS_STYLES.get(task.status), sys.stderr)
+    return words.replace(f" {task.status} ", f" {said} ", 1)
 
 
 def why(task: Task) -> str:

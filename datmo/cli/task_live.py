@@ -31,6 +31,8 @@ __all__ = ["View", "shown_live"]
 _EVERY = 0.2
 _BESIDE = 5
 """Lines of the terminal that are not for tasks: bar, heading, columns left out, how many more, the cursor's."""
+_BAR, _WIDE = 20, 80
+"""How long the bar is on a terminal of at least so many columns."""
 
 
 class View:
@@ -63,7 +65,7 @@ class View:
         """Draw it, as it is now."""
         rows = list(self._watched.running.items())[: max(console.height - _BESIDE, 1)]
         hidden = len(self._watched.running) - len(rows)
-        yield self._bar()
+        yield self._bar(console.width)
         if rows:
             drawn = self._table(rows, console.width) + (f"and {hidden} more" if hidden else "")
             yield Text.from_ansi(drawn.rstrip("\n"), no_wrap=True, overflow="crop")
@@ -77,7 +79,7 @@ class View:
             Column("time", right=True),
             *config.columns,
             *metrics.columns,
-            Column("last line", flexible=True, optional=True, styles={"": "dim"}),
+            Column("last line", flexible=True, optional=True, styles={"": "dim"}, legible=12),
         ]
         cells = [
             [
@@ -98,7 +100,7 @@ class View:
         begun = sum(max(mean - (now - row.since), 0.0) for row in self._watched.running.values())
         return (waiting * mean + begun) / len(self._watched.running)
 
-    def _bar(self) -> Table:
+    def _bar(self, width: int) -> Table:
         done, total = sum(self._done.values()), len(self._watched.ids)
         failed = self._done.get("FAILED", 0) + self._done.get("LOST", 0)
         running = len(self._watched.running)
@@ -113,11 +115,15 @@ class View:
         words.append((clock(time.time() - self._watched.began), ""))
         if self._took and running:
             words.append((f"about {clock(self._left(waiting))} left", "dim"))
+        count = f"{done}/{total}"
+        length = _BAR if width >= _WIDE else _BAR // 2
         line = Table.grid(padding=(0, 2))
+        for least in (length, len(count), None):
+            line.add_column(no_wrap=True, overflow="ellipsis", min_width=least)
         style = "red" if failed else "green"
         line.add_row(
-            ProgressBar(total=total, completed=done, width=20, complete_style=style, finished_style=style),
-            Text(f"{done}/{total}", "bold"),
+            ProgressBar(total=total, completed=done, width=length, complete_style=style, finished_style=style),
+            Text(count, "bold"),
             Text(" · ").join(Text(word, style) for word, style in words),
         )
         return line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from datmo.cli.base import named_session, opened
 from datmo.cli.table import Column, cut, table
-from datmo.cli.task_control import STATUS_STYLES, end_words, why
+from datmo.cli.task_control import STATUS_STYLES, end_words, painted, why
 from datmo.cli.terminal import (
     ReaderGone,
     colourful,
@@ -148,8 +148,8 @@ def results_table(ended: Iterable[Task], rank: Order | None) -> str:
     space = width(sys.stderr)
     heading = "" if rank is None else ".".join([rank.key.field, *rank.key.path])
     key = f"results.{heading.removeprefix('stats.')}" if heading.startswith("stats.") else heading
-    config = value_columns("config", [task.config for task in shown], width=space, spare=3, sort=key)
-    results = value_columns("results", [task.results for task in shown], width=space, spare=2, sort=key)
+    config = value_columns("config", [task.config for task in shown], width=space, spare=2, sort=key)
+    results = value_columns("results", [task.results for task in shown], width=space, spare=3, sort=key)
     # What ranks them has a column of its own, where it has none among these.
     apart = key not in {column.name for column in (*config.columns, *results.columns)}
     columns = [
@@ -160,7 +160,7 @@ def results_table(ended: Iterable[Task], rank: Order | None) -> str:
         Column(heading, right=True, optional=True, styles={"": "bold"}),
         *config.columns,
         *results.columns,
-        Column("why", flexible=True, optional=True, spare=1),
+        Column("why", flexible=True, optional=True, spare=4),
     ]
     rows = []
     for i, task in enumerate(shown):
@@ -239,8 +239,7 @@ class _Show:
         room = width(sys.stderr)
         if self._live and room:
             line = cut(line, room - 1)
-        said = paint(f"{task.status:7}" if self._live else task.status, STATUS_STYLES.get(task.status), sys.stderr)
-        return line.replace(f" {task.status} ", f" {said} ", 1)
+        return painted(line.replace(f" {task.status} ", f" {task.status:7} ", 1) if self._live else line, task)
 
 
 class _Lines:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from datmo.cli.task_control import end_words
+from datmo.cli.task_control import end_words, painted
 from datmo.cli.terminal import ReaderGone, hint, put_bytes, say
 from datmo.cli.words import Shortened
 
@@ -51,7 +51,7 @@ def exit_code(ended: Task) -> int:
 def say_end(ended: Task) -> None:
     """Say how a task ended, and what to do with it."""
     said = Shortened([ended.id])(ended.id)
-    say(f"task {end_words(said, ended)}")
+    say(painted(f"task {end_words(said, ended)}", ended))
     if ended.status == "SUCCESS":
         hint(f'`datmo snapshot create -m "…" --task-id {said}` keeps what it ran and left')
 

@@ -17,7 +17,8 @@ from datmo.cli.task import task_table
 __all__ = ["watch_tasks"]
 
 _AT_LEAST_EVERY = 1.0
-_HEADING = 2
+_HEADING = 4
+"""Lines that are not for tasks: heading, columns left out, how many more, the cursor's."""
 
 
 async def watch_tasks(*, limit: int | None, **selection: Any) -> None:

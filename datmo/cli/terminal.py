@@ -136,8 +136,14 @@ def say(line: str, *, always: bool = False) -> None:
 def notice(line: str) -> None:
     """Say what happens on the way, as the engine reports it."""
     since = f"{time.monotonic() - _Verbosity.began:6.2f}s " if verbose() else ""
+    space = width(sys.stderr)
     for part in line.splitlines() or [""]:
-        say(f"  {since}" + "".join(mark if mark.isprintable() or mark == "\t" else " " for mark in part))
+        shown = since + "".join(mark if mark.isprintable() or mark == "\t" else " " for mark in part)
+        if space is not None and len(shown) + 2 > space:
+            from datmo.cli.table import wrapped
+
+            shown = "\n  ".join(wrapped(shown, max(space - 2, 1)))
+        say(f"  {shown}")
 
 
 def hint(text: str, *, always: bool = False) -> None:

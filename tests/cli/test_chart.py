@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ def test_a_line_goes_from_corner_to_corner() -> None:
     name, *lines, steps = draw([Curve("loss", [0, 10], [1.0, 0.5])], width=40, height=5, colour=False)
     assert name == "loss"
     assert [line.split("│")[0].strip() for line in lines] == ["1", "", "", "", "0.5"]
-    assert steps.split() == ["0", "10"]
+    assert steps.split() == ["0", "step", "10"]
     assert all(len(line) <= 40 for line in (*lines, steps))
     starts = [len(line.split("│")[1]) - len(line.split("│")[1].lstrip()) for line in lines]
     assert starts == sorted(starts)
@@ -52,3 +53,12 @@ def test_any_values_can_be_drawn_within_the_width(points: list[tuple[float, floa
     lines = draw([curve], width=max(width, 40), height=height, colour=False)
     assert bool(lines) == any(math.isfinite(x) and math.isfinite(y) for x, y in points)
     assert all(len(line) <= max(width, 40) for line in lines)
+
+
+def test_names_take_as_many_lines_as_they_need() -> None:
+    curves = [Curve(f"task {number} of a sweep", [0, 1], [0, 1]) for number in range(5)]
+    lines = draw(curves, width=40, height=4, colour=True)
+    named = [re.sub(r"\x1b\[\d+m", "", line) for line in lines if "task" in line]
+    assert len(named) == 3
+    assert all(len(line) <= 40 for line in named)
+    assert len(draw(curves, width=200, height=4, colour=True)) == 6

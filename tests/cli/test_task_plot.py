@@ -28,10 +28,10 @@ async def test_curves_of_several_tasks(run: Datmo, project: Path) -> None:
     assert charts[0] == f"{tasks[1][:4]} scale=1"
     assert charts[8] == f"{tasks[2][:4]} scale=2"
     assert charts[1].strip().startswith("1 │")
-    assert charts[7].split() == ["0", "999"]
+    assert charts[7].split() == ["0", "step", "999"]
     assert max(map(len, charts)) <= 80
     part = await run("task", "plot", tasks[1], "loss", "--start", "10", "--end", "19")
-    assert part.out.splitlines()[-1].split() == ["10", "19"]
+    assert part.out.splitlines()[-1].split() == ["10", "step", "19"]
     assert (await run("task", "plot", tasks[1], "loss", "--start", "5000")).err == "no points there\n"
 
 
