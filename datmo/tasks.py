@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datmo import portal
@@ -224,6 +225,10 @@ class Tasks:
     def inspect(self, task: str | Named) -> dict[str, Any]:
         """Return everything that is known of a task, as plain values."""
         return portal.call(self._tasks.inspect, task)
+
+    def write_files(self, task: str | Named, to: str | os.PathLike[str], *, only: str | None = None) -> list[Path]:
+        """Write the files that a task left into a folder, over nothing that is there, and return where they are."""
+        return portal.call(self._tasks.write_files, task, to, only=only)
 
     def summaries(self, task: str | Named) -> dict[str, Summary]:
         """Return what is known of each of a task's metrics by its name, also while it runs."""

@@ -25,6 +25,7 @@ from datmo.cli.base import (
 from datmo.cli.table import Column, table
 from datmo.cli.task_again import AGAIN
 from datmo.cli.task_control import COMMANDS, STATUS_STYLES, hint_at_unattended
+from datmo.cli.task_files import FILES
 from datmo.cli.task_metrics import metrics
 from datmo.cli.task_options import run_options, taken_options
 from datmo.cli.task_output import OUR_FAILURE, exit_code, say_end, shown
@@ -300,5 +301,5 @@ def task_table(found: Sequence[Task], sessions: Iterable[Session], *, sort: str 
     return table(columns, rows, width=space, colour=colourful())
 
 
-for _command in (*COMMANDS, *AGAIN, *TERMINAL, metrics, plot):
+for _command in (*COMMANDS, *AGAIN, *FILES, *TERMINAL, metrics, plot):
     task.add_command(_command)

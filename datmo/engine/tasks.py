@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from datmo.core.task import ENDED
 from datmo.engine.attendance import TaskUpdate
 from datmo.engine.attending import tasks_of
 from datmo.engine.edge import single_error
@@ -16,6 +19,7 @@ from datmo.engine.measuring import series_of
 from datmo.engine.running_tasks import RunningTasks
 from datmo.engine.showing_tasks import shown_wait
 from datmo.engine.workspace import command as one_command
+from datmo.errors import Refused
 from datmo.projections import tasks as view
 from datmo.projections.metrics import of_task
 from datmo.projections.projection import Row
@@ -216,6 +220,29 @@ class Tasks(Launching):
         with single_error():
             async with screens.attached(task_id) as screen:
                 yield screen
+
+    async def write_files(
+        self, task: str | Named, to: str | os.PathLike[str], *, only: str | None = None
+    ) -> list[Path]:
+        """Write the files that a task left into a folder, over nothing that is there, and return where they are.
+
+        Parameters:
+            task: its id or a unique prefix; it has ended.
+            to: the folder, relative to the working folder; it is made where it is not there.
+            only: only those whose path or name fits this pattern, such as `*.pkl`.
+
+        Raises:
+            EntityNotFound, AmbiguousId: none fits, or several do.
+            Refused: it has not ended.
+            InvalidArgument: a file is there already, or none fits; nothing was written.
+            FilesError: something cannot be written.
+        """
+        from datmo.engine.giving_files import give_files
+
+        row = await self._workspace.task(task)
+        if row["status"] not in ENDED.values():
+            raise Refused(f"task {row['id']} has not ended", hint="wait for it, or stop it: `datmo task stop`")
+        return await self._workspace.in_thread(lambda: give_files(self._workspace, row, Path(to).absolute(), only))
 
     async def follow(
         self, task: str | Named, *, after: int = 0, since: datetime | None = None, live: bool = True

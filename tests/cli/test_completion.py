@@ -86,6 +86,7 @@ FREE = {
     **dict.fromkeys(("--start", "--end"), "the number of a step"),
     **dict.fromkeys(("--since", "--until", "--timeout"), "a time"),
     "--mem-limit": "a size",
+    "task files --only": "a pattern",
     "--ports": "two numbers",
     **dict.fromkeys(
         ("--message", "--description", "--filter", "init --name", "task run --name", "task rerun --name"), "own words"

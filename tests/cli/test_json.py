@@ -74,6 +74,7 @@ NO_JSON = {
     "session select": "prints nothing",
     "snapshot create": "prints the new id",
     "snapshot checkout": "prints the id",
+    "task files": "prints where each file was written",
     "snapshot update": "prints nothing",
     "snapshot delete": "prints nothing",
     "snapshot undelete": "prints nothing",

@@ -61,6 +61,7 @@ TREE = {
     "task rerun": {"ID", "--env", "--name"},
     "task logs": {"ID", "--follow", "-f", "--since", "--stderr", "--format"},
     "task inspect": {"ID", "--format"},
+    "task files": {"ID", "--to", "--only"},
     "task plot": {"ID...", "METRIC", "--start", "--end", "--height"},
     "task metrics": {"ID", "NAME", "--start", "--end", "--points", "--format"},
     "task stop": {"ID", "--id", "--all", "-a"},
