@@ -60,11 +60,15 @@ class Project:
 
     def __init__(self, manager: AbstractAsyncContextManager[engine.Project]) -> None:
         from datmo.config import ProjectConfig
+        from datmo.engine.kernel import in_notebook
+        from datmo.helping import complete_docstrings
         from datmo.snapshots import Snapshots
         from datmo.tasks import Tasks
 
         # Its rooms hold it, too: `datmo.open().tasks` is open for as long as somebody has it.
         self._held = held = portal.Held(manager)
+        if in_notebook() is not None:
+            complete_docstrings()
         self._project = held.value
         self._closed = False
         self.sessions: Sessions = Sessions(held)

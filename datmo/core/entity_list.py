@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class EntityList(list[T]):
-    """A list of snapshots or tasks, like any other but for its looks in a notebook."""
+    """A list of snapshots, tasks, sessions …, like any other but for its looks in a notebook."""
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...

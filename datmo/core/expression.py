@@ -191,7 +191,7 @@ class _Reader:
 
             near = get_close_matches(name, self._fields, 1)
             known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(self._fields)}"
-            raise self._wrong(f"there is no field {name!r}; {known}", start)
+            raise self._wrong(f"there is no field {name!r}; {self._as_value(text, near)}{known}", start)
         if bool(path) != (kind == VALUES):
             problem = (
                 f"say which value, such as {name}.NAME" if kind == VALUES else f"{name} is one value, without parts"
@@ -302,6 +302,11 @@ class _Reader:
     def _skip(self) -> None:
         while self._text[self._at : self._at + 1].isspace():
             self._at += 1
+
+    def _as_value(self, key: str, near: list[str]) -> str:
+        """Say what the name of a value needs before it, where somebody may have left that out."""
+        rooms = [] if near else [name for name, kind in self._fields.items() if kind == VALUES]
+        return f"a value is named {' or '.join(f'{room}.{key}' for room in rooms)}; " if rooms else ""
 
     def _wrong(self, problem: str, at: int | None = None) -> InvalidArgument:
         place = self._at if at is None else at

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -72,6 +73,7 @@ def task_html(task: Any, series: Mapping[str, Sequence[float]] | None = None, ta
         ("config", _mapping(task.config)),
         ("results", _mapping(task.results)),
         ("metrics", _charts(series or {})),
+        ("notes", "<br>".join(map(text_html, task.notices))),
         ("output", f'<pre style="font-family:monospace">{_escaped(tail)}</pre>' if tail else ""),
     ]
     return card_html(f"Task {code_html(task.id)}", rows)
@@ -89,9 +91,11 @@ def _status(task: Any) -> str:
 
 
 def list_html(entities: Sequence[Any]) -> str:
-    """Return snapshots or tasks as a table, one column for each number that they have, with bars to compare."""
+    """Return a list as a table; of snapshots and tasks one column for each number that they have, with bars."""
     if not entities:
         return "<em>none</em>"
+    if not hasattr(entities[0], "config"):
+        return _plain_list(entities)
     of_tasks = hasattr(entities[0], "command")
     words = {"status": _status, "command": _command} if of_tasks else {"label": _label, "message": _message}
     values = [each.results if of_tasks else each.stats for each in entities]
@@ -109,6 +113,19 @@ def list_html(entities: Sequence[Any]) -> str:
         for each, row in zip(entities, values, strict=True)
     ]
     return table_html(head, body)
+
+
+def _plain_list(entities: Sequence[Any]) -> str:
+    """Return sessions, environments or settings: what they have of plain values."""
+    names = getattr(entities[0], "_fields", None) or [each.name for each in fields(entities[0])]
+    head = [name for name in names if not any(isinstance(getattr(each, name), dict | tuple) for each in entities)]
+    return table_html(head, [[_cell(getattr(each, name)) for name in head] for each in entities])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return _time(value)
+    return "" if value is None else text_html(str(value))
 
 
 def _command(task: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from datmo.core import settings as rules
+from datmo.core.entity_list import EntityList
 from datmo.core.settings import SETTINGS, Settings, SettingValue, setting
 from datmo.engine import user_settings
 from datmo.errors import ProjectNotFound
@@ -55,7 +56,7 @@ class ProjectConfig:
             InvalidArgument: what some level says of one cannot be.
         """
         found = await self._settings()
-        return [found.found(name) for name in SETTINGS]
+        return EntityList(found.found(name) for name in SETTINGS)
 
     async def set(self, key: str, value: Any, *, user: bool = False) -> SettingValue:
         """Give a setting a value, for the project or for the user, and return what is in force then.

@@ -11,6 +11,7 @@ from typing import Any
 from datmo.core import environment as rules
 from datmo.core.differences import package_changes, value_changes
 from datmo.core.entity.environment import Environment
+from datmo.core.entity_list import EntityList
 from datmo.core.environment import EnvironmentDifference, EnvironmentInUse, Proposal
 from datmo.core.placement import place
 from datmo.engine.capturing import Capturing, find_content
@@ -42,7 +43,7 @@ class Environments:
         rows = await self._workspace.query(
             lambda connection: ENVIRONMENTS.select(connection, "WHERE deleted = 0 ORDER BY created_at DESC, id")
         )
-        return [environment(row) for row in rows]
+        return EntityList(environment(row) for row in rows)
 
     async def get(self, environment_id: str) -> Environment:
         """Return an environment by id or unique prefix.

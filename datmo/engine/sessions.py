@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeVar
 
 from datmo.core import session as rules
 from datmo.core.entity.session import Session
+from datmo.core.entity_list import EntityList
 from datmo.core.event import EXPECTATIONS, NewEvent
-from datmo.core.ids import Named, new_id
+from datmo.core.ids import Named, id_of, new_id
 from datmo.core.project import DEFAULT_SESSION
 from datmo.engine.workspace import Workspace, checked_text, command, find_session
 from datmo.errors import Conflict
@@ -110,7 +111,7 @@ class Sessions:
             EntityNotFound, AmbiguousId: no deleted session fits, or several do.
             Refused: its name is taken by now.
         """
-        given = checked_text("session", session)
+        given = checked_text("session", id_of(session))
         found: list[str] = []
 
         def decide(connection: sqlite3.Connection) -> _Decision:
@@ -125,7 +126,7 @@ class Sessions:
 
     async def ls(self) -> list[Session]:
         """Return all sessions, oldest first."""
-        return await self._workspace.query(view.entities)
+        return EntityList(await self._workspace.query(view.entities))
 
     async def current(self) -> Session:
         """Return the current session."""
@@ -133,7 +134,7 @@ class Sessions:
 
     async def get(self, session: str | Named) -> Session:
         """Return a session by name, id or unique prefix."""
-        return await self._find(checked_text("session", session))
+        return await self._find(checked_text("session", id_of(session)))
 
     async def _find(self, given: str | None) -> Session:
         def find(connection: sqlite3.Connection) -> Session:

@@ -103,6 +103,15 @@ async def test_a_task_that_failed_says_why_and_a_name_stands_for_its_command(fac
     assert "FAILED (exit code 3)" in listed
 
 
+async def test_sessions_environments_and_settings_are_tables_too(face: Face, project: Any) -> None:
+    await project.sessions.create("a<b")
+    await project.environments.create(build=False)
+    page = Reader((await project.sessions.ls())._repr_html_())
+    assert {"name", "a<b", "default", "True"} <= set(page.words)
+    assert {"described", "interpreter"} <= set(Reader((await project.environments.ls())._repr_html_()).words)
+    assert {"verbosity", "normal", "DATMO_JOBS"} <= set(Reader((await project.config.ls())._repr_html_()).words)
+
+
 async def test_a_series_says_how_long_it_is_and_is_drawn(face: Face, project: Any) -> None:
     code = "import datmo\nfor n in range(999): datmo.task.current().log(loss=1 / (n + 1))"
     task = await project.tasks.run(["python", "-c", code])

@@ -195,6 +195,16 @@ def test_a_kernel_that_is_elsewhere_is_told_how_to_name_the_project(later: Kerne
     later.run(f"os.chdir({str(folder / 'notebooks')!r})")
 
 
+def test_the_help_of_a_function_says_all_that_the_async_one_does(later: Kernel) -> None:
+    said = later.text("print(datmo.open().tasks.start.__doc__, datmo.task.run.__doc__, datmo.snapshot.create.__doc__)")
+    assert "with project.tasks.start(specs, limit=8) as running:" in said
+    assert "async" not in said
+    assert "live:" not in said
+    assert "home:" in said
+    assert "command: text, split as a shell splits words" in said
+    assert "message: what it is" in said
+
+
 def test_a_cell_that_is_tracked_is_of_the_notebook(later: Kernel) -> None:
     later.run("import os\nos.environ['JPY_SESSION_NAME'] = '/home/ada/iris.ipynb'")
     assert later.run("with datmo.track('cell') as task:\n    pass") == []

@@ -77,7 +77,7 @@ def test_types_that_do_not_compare_are_unequal_and_have_no_order(key: str, value
         ("stats.accuracy = 1", 16, "equality is written =="),
         ("stats.accuracy > 0.9 config.lr == 1", 22, "'and' or 'or', or the end, is expected"),
         ("stat.accuracy > 0.9", 1, "there is no field 'stat'; did you mean stats?"),
-        ("zzz == 1", 1, "there is no field 'zzz'; there are: label, created_at"),
+        ("zzz == 1", 1, "there is no field 'zzz'; a value is named config.zzz or stats.zzz; there are: label, created"),
         ("stats > 1", 1, "say which value, such as stats.NAME"),
         ("label.x == 1", 1, "label is one value"),
         ("(stats.a > 1", 13, "a closing parenthesis is missing"),
