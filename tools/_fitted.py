@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,5 @@ def fitted(text: str, folder: Path) -> str:
     if not trusted.is_file():
         return text
     shutil.copy(trusted, folder / "certificates.pem")
-    first, rest = text.split("\n", 1)
-    variables = "PIP_CERT=/etc/ssl/certificates.pem PIP_BREAK_SYSTEM_PACKAGES=1"
-    return f"{first}\nCOPY certificates.pem /etc/ssl/\nENV {variables}\n{rest}"
+    more = "COPY certificates.pem /etc/ssl/\nENV PIP_CERT=/etc/ssl/certificates.pem PIP_BREAK_SYSTEM_PACKAGES=1\n"
+    return re.sub(r"^FROM .*\n", lambda found: found[0] + more, text, count=1, flags=re.MULTILINE)
