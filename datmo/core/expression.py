@@ -306,7 +306,9 @@ class _Reader:
     def _as_value(self, key: str, near: list[str]) -> str:
         """Say what the name of a value needs before it, where somebody may have left that out."""
         rooms = [] if near else [name for name, kind in self._fields.items() if kind == VALUES]
-        return f"a value is named {' or '.join(f'{room}.{key}' for room in rooms)}; " if rooms else ""
+        # Of a metric several values are known.
+        keys = [f"{room}.{key}.last" if room == "metrics" else f"{room}.{key}" for room in rooms]
+        return f"a value is named {' or '.join(keys)}; " if keys else ""
 
     def _wrong(self, problem: str, at: int | None = None) -> InvalidArgument:
         place = self._at if at is None else at

@@ -67,6 +67,11 @@ def test_types_that_do_not_compare_are_unequal_and_have_no_order(key: str, value
         assert not any(holds(parse(f"{key} {sign} {value}", FIELDS), VALUES) for sign in ("<", "<=", ">", ">="))
 
 
+def test_the_name_of_a_value_alone_is_told_what_it_lacks() -> None:
+    with pytest.raises(InvalidArgument, match=r"named results\.loss or metrics\.loss\.last; "):
+        parse("loss < 1", {"results": "values", "metrics": "values", "command": "text"})
+
+
 @pytest.mark.parametrize(
     ("text", "column", "problem"),
     [
