@@ -14,6 +14,7 @@ from datmo.capture.collect import Collected, Limits, Stamp, collect_tree, stamp_
 from datmo.errors import FilesError
 from datmo.objects.batch import SMALL
 from datmo.objects.store import ObjectStore
+from tests.objects.changing import changed_as_it_is_read
 
 
 @pytest.fixture
@@ -150,20 +151,12 @@ def test_of_a_checkout_only_what_is_new_or_changed_is_taken_in(store: ObjectStor
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_file_that_cannot_be_taken_in_does_not_lose_the_others(store: ObjectStore, task: Path) -> None:
-    write(task / "a")
-    write(task / "z")
-    child = os.fork()
-    if child == 0:
-        with (task / "busy.log").open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x")
-    try:
-        while not (task / "busy.log").exists():
-            os.sched_yield()
-        collected = collect_tree(store, task)
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+def test_a_file_that_cannot_be_taken_in_does_not_lose_the_others(
+    store: ObjectStore, task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "busy.log", "z"):
+        write(task / name)
+    changed_as_it_is_read(monkeypatch, task / "busy.log")
+    collected = collect_tree(store, task)
     assert paths(collected) == ["a", "z"]
     assert collected.notices == ("left out (unreadable or changing): 'busy.log'",)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from datmo.errors import FilesError, InvalidArgument, ObjectDamaged, ObjectError, ObjectMissing
 from datmo.objects.batch import SMALL
 from datmo.objects.store import ObjectStore, SourceFile, StoredFile
+from tests.objects.changing import changed_as_it_is_read
 
 LARGE = b"0123456789abcdef" * (SMALL // 16 + 1)
 
@@ -223,25 +224,14 @@ def test_the_cache_knows_a_renamed_store_and_project(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [4096, 2 * len(LARGE)], ids=["small", "large"])
-def test_a_file_that_goes_on_changing_is_an_error_that_names_it(store: ObjectStore, tmp_path: Path, size: int) -> None:
+def test_a_file_that_goes_on_changing_is_an_error_that_names_it(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
     path = tmp_path / "growing.log"
     path.write_bytes(b"x" * size)
-    done = threading.Event()
-
-    def write() -> None:
-        with path.open("r+b", buffering=0) as file:
-            while not done.is_set():
-                file.write(b"y")
-                file.seek(0)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        with pytest.raises(FilesError, match=r"growing\.log.* changed each time"):
-            put_file(store, path)
-    finally:
-        done.set()
-        writer.join()
+    changed_as_it_is_read(monkeypatch, path)
+    with pytest.raises(FilesError, match=r"growing\.log.* changed each time"):
+        put_file(store, path)
     assert list((tmp_path / ".datmo/objects/tmp").iterdir()) == []
 
 
