@@ -297,6 +297,7 @@ async def open_project(
         if claimed is not None:
             workspace.notice(claimed)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(workspace.aclose)
             project = Project(workspace, stack)
             if cut_short:
                 await project.snapshots._finish_checkout()

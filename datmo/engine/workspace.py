@@ -94,6 +94,13 @@ class Workspace:
 
         return ObjectStore(self.folder / "objects")
 
+    async def aclose(self) -> None:
+        """Close what was opened on the way, also when the caller is being cancelled."""
+        store: ObjectStore | None = self.__dict__.get("store")  # asked for as such, it would be made
+        if store is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(store.close)
+
     @cached_property
     def code(self) -> CodeRepository:
         """The code repository; pygit2 is imported when it is first needed, here or in the process that went ahead."""
