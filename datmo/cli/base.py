@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncclick as click
 
 from datmo.cli import overview, terminal
+from datmo.cli.formatting import Context
 from datmo.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Command(click.Command):
         examples: command lines, shown as they are.
     """
 
+    context_class = Context
+
     def __init__(self, *args: Any, examples: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*args, **more)
         self.examples: tuple[str, ...] = tuple(examples)
@@ -101,7 +104,7 @@ class Command(click.Command):
                 sections[title].append(record)
         for title, records in sections.items():
             if records:
-                with formatter.section(terminal.paint(title, "bold")):
+                with formatter.section(title):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -109,7 +112,7 @@ class Command(click.Command):
         if self.examples:
             from datmo.cli.sections import continued
 
-            with formatter.section(terminal.paint("Examples", "bold")):
+            with formatter.section("Examples"):
                 indent = formatter.current_indent
                 for example in self.examples:
                     formatter.write("".join(f"{line}\n" for line in continued(example, formatter.width, indent)))
@@ -119,6 +122,7 @@ class Group(click.Group):
     """A group that lists its commands in the order in which they are written."""
 
     command_class: type[click.Command] | None = Command
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of its commands."""
@@ -126,7 +130,7 @@ class Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each command does: the whole first sentence."""
-        with formatter.section(terminal.paint("Commands", "bold")):
+        with formatter.section("Commands"):
             formatter.write_dl([(name, command.get_short_help_str(_ALL)) for name, command in self.commands.items()])
 
 

@@ -85,7 +85,7 @@ def page(width: int) -> str:
         width: of the terminal; lines are no longer than it, nor than is pleasant to read.
     """
     width = min(width, _WIDEST)
-    lines = ["Usage: datmo COMMAND ...", ""]
+    lines = [f"{paint('Usage:', 'bold')} datmo COMMAND ...", ""]
     lines += textwrap.wrap(
         "Record tasks, and keep snapshots of code, environment, files, configuration and results. Works in any "
         "folder of a project, with git or without.",

@@ -107,9 +107,10 @@ async def _one(found: Series, form: str) -> None:
         rows = ([step, exact(_moment(at)), each] for step, at, each in _points(found))
         await put_json(_csv([("step", "time", "value"), *rows]))
     elif found.steps:
-        columns = [Column("step", right=True), Column("time"), Column("value", right=True)]
+        columns = [Column("step", right=True), Column("time, UTC"), Column("value", right=True)]
         rows_of_text = [
-            [str(step), str(exact(_moment(at))), metric(found.name, each)] for step, at, each in _points(found)
+            [str(step), f"{_moment(at):%Y-%m-%d %H:%M:%S.%f}"[:-3], metric(found.name, each)]
+            for step, at, each in _points(found)
         ]
         await put(table(columns, rows_of_text, width=width(), colour=colourful()))
     else:
