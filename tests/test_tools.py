@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
 from _dockerd import own_engine, remove_tree
 from _engine import EngineError, image_exists, ping, pull
+from pages import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +46,14 @@ def test_a_tree_is_removed_whole(tmp_path: Path) -> None:
     (tmp_path / "left" / "behind").mkdir(parents=True)
     remove_tree(tmp_path / "left")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drawn_page_holds_its_text_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    draw("datmo task ls", "id    status\n\x1b[36m7k2m\x1b[0m  SUCCESS\n3$ ", 60, tmp_path / "page.svg")
+    page = (tmp_path / "page.svg").read_text()
+    texts = "".join(ElementTree.fromstring(page).itertext()).replace("\xa0", " ")
+    assert "$ datmo task ls" in texts
+    assert "7k2m" in texts
+    assert "3$" not in texts
+    assert "url(http" not in page
+    assert "@import" not in page

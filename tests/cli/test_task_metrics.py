@@ -54,7 +54,7 @@ async def test_all_metrics_of_a_task(run: Datmo, task: str) -> None:
 
 async def test_the_points_of_one(run: Datmo, task: str) -> None:
     shown = await run("task", "metrics", task, "loss")
-    assert shown.rows[0] == "step  time, UTC                 value".split()
+    assert shown.rows[0] == ["step", "time,", "UTC", "value"]
     assert len(shown.rows) == 21
     assert (shown.rows[1][-1], shown.rows[-1][-1]) == ("1", "0.01")
     assert shown.err == "showing 20 of 100 points; --points 0 shows all\n"
