@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ __all__ = ["COMMANDS", "STATUS_STYLES", "end_words", "hint_at_unattended", "pain
 STATUS_STYLES = {"SUCCESS": "green", "FAILED": "red", "LOST": "red", "RUNNING": "yellow", "STOPPED": "yellow"}
 
 _SOME_FAILED = 1
+_A_WHILE = 1.0
 
 
 @click.command(
@@ -118,7 +119,7 @@ async def stop(ctx: click.Context, given: str | None, option: str | None, every:
     """
     if sum(bool(each) for each in (given is not None, option is not None, every)) != 1:
         raise click.UsageError("say once what shall be stopped: an id, or --all", ctx)
-    async with opened() as project:
+    async with opened() as project, _patience(await project.config.get("stop.grace")):
         if every:
             ended = await project.tasks.stop_all()
             if not ended:
@@ -129,6 +130,21 @@ async def stop(ctx: click.Context, given: str | None, option: str | None, every:
             if before.ended:
                 say(f"task {Shortened([before.id])(before.id)} has ended already: {before.status}")
     say_ended(ended)
+
+
+@asynccontextmanager
+async def _patience(grace: float) -> AsyncGenerator[None, None]:
+    """Say what is waited for, where that takes a while."""
+    import anyio
+
+    async def tell() -> None:
+        await anyio.sleep(_A_WHILE)
+        say(f"asked to end; what has not done so after {grace:g} s is killed")
+
+    async with anyio.create_task_group() as workers:
+        workers.start_soon(tell, name="word of what is waited for")
+        yield
+        workers.cancel_scope.cancel()
 
 
 @click.command("wait", cls=Command, examples=["datmo task wait 7k2m", "datmo task wait 7k2m 91cd"])

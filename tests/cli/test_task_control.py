@@ -96,3 +96,15 @@ async def test_an_unknown_task_is_named(run: Datmo, project: Path, command: str)
     done = await run("task", command, "zzzz")
     assert done.code == 1
     assert "zzzz" in done.err.splitlines()[0]
+
+
+async def test_what_does_not_end_by_itself_is_waited_for_with_a_word(run: Datmo, project: Path) -> None:
+    await run("config", "set", "stop.grace", "2s")
+    deaf = [*PROGRAM, "task", "run", "--", "sh", "-c", "trap '' TERM; echo begun; while :; do sleep 0.1; done"]
+    with subprocess.Popen(deaf, cwd=project, env=environment(), stdout=subprocess.PIPE) as supervisor:
+        assert supervisor.stdout is not None
+        assert await run_sync(supervisor.stdout.readline) == b"begun\n"
+        (task,) = (await run("task", "ls", "--format", "json")).json
+        done = await run("task", "stop", task["id"])
+        await run_sync(supervisor.wait)
+    assert (done.code, done.err.splitlines()[0]) == (0, "asked to end; what has not done so after 2 s is killed")

@@ -95,12 +95,20 @@ async def test_the_data_folder_is_there_without_data(tasks: Tasks) -> None:
 async def test_what_root_made_is_handed_back_to_the_caller(tasks: Tasks, someone: int | None) -> None:
     make = "mkdir -m 700 /task/deep && echo 1 > /task/deep/file && ln -s /etc/passwd /task/link && echo 2 > mine"
     spec = tasks.spec("sh", "-c", make, owner=someone, user="root")
+    untouched = spec.code / "lib" / "untouched"
+    untouched.parent.mkdir()
+    untouched.touch()
+    if someone is not None:
+        os.chown(untouched.parent, someone, someone)
+        os.chown(untouched, someone, someone)
+    before = untouched.stat()
     handle = await tasks.executor.start(spec)
     assert (await tasks.executor.wait(handle)).exit_code == 0
     made = [spec.files / "deep", spec.files / "link", spec.code / "mine"]
     assert [owner(path) for path in made] == [0, 0, 0]
     await tasks.executor.hand_back(spec)
     assert {owner(path) for path in [*made, spec.files / "deep" / "file"]} == {os.getuid()}
+    assert untouched.stat() == before
     assert await tasks.executor.containers(f"{TASK_LABEL}.owner={spec.task_id}") == []
 
 

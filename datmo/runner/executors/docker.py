@@ -42,6 +42,10 @@ class TaskContainer(NamedTuple):
     """`created`, `running`, `exited` ..."""
 
 
+_MOST_NAMES = 100_000
+"""Characters of paths that one command line surely takes."""
+
+
 class DockerExecutor:
     """Runs tasks in containers, as an async context manager.
 
@@ -267,9 +271,9 @@ class DockerExecutor:
             StartFailed: that container could not be started.
             RunnerError: it failed.
         """
-        if os.getuid() == 0 or spec.user == "me" or not await to_thread.run_sync(_has_foreign, spec):
+        if os.getuid() == 0 or spec.user == "me" or not (foreign := await to_thread.run_sync(_foreign, spec)):
             return
-        container = await self._run(chown_config(spec), spec, f"{container_name(spec.task_id)}-owner")
+        container = await self._run(chown_config(spec, foreign), spec, f"{container_name(spec.task_id)}-owner")
         handle = {"container": container, "engine": self.url}
         try:
             end = await self.wait(handle)
@@ -332,13 +336,20 @@ def _is_of(process: int, container: str) -> bool:
         return False
 
 
-def _has_foreign(spec: RunSpec) -> bool:
-    """Say whether something in the task's folders belongs to another user, or cannot be looked at."""
+def _foreign(spec: RunSpec) -> list[str]:
+    """Return where in the container something lies that belongs to another user, or that cannot be looked at.
+
+    Only these change hands: a file whose owner is set, even to what it was, would look like one that the task wrote.
+    """
     me = os.getuid()
+    found: list[str] = []
     unseen: list[OSError] = []
-    for top in task_folders(spec).values():
-        for _, folders, files, descriptor in os.fwalk(top, onerror=unseen.append):
-            for name in folders + files:
-                if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid != me:
-                    return True
-    return bool(unseen)
+    for target, top in task_folders(spec).items():
+        for place, folders, files, descriptor in os.fwalk(top, onerror=unseen.append):
+            names = [*folders, *files]
+            theirs = {name for name in names if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid != me}
+            inside = os.path.normpath(os.path.join(target, os.path.relpath(place, top)))
+            found += [os.path.join(inside, name) for name in names if name in theirs]
+            folders[:] = [name for name in folders if name not in theirs]  # handed over with all that is in them
+    nameable = all(path.isprintable() for path in found) and sum(map(len, found)) < _MOST_NAMES
+    return found if nameable and not unseen else list(task_folders(spec))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -87,13 +87,13 @@ def container_config(spec: RunSpec) -> dict[str, Any]:
     return config
 
 
-def chown_config(spec: RunSpec) -> dict[str, Any]:
-    """Return the engine's description of a container that gives the task's folders to the caller."""
+def chown_config(spec: RunSpec, paths: Iterable[str]) -> dict[str, Any]:
+    """Return the engine's description of a container that gives some paths, and what is in them, to the caller."""
     folders = task_folders(spec)
     return {
         "Image": spec.image,
         # -h: links themselves, not what they point to
-        "Entrypoint": ["chown", "-hR", f"{os.getuid()}:{os.getgid()}", *folders],
+        "Entrypoint": ["chown", "-hR", f"{os.getuid()}:{os.getgid()}", "--", *paths],
         "User": "0:0",
         "WorkingDir": "/",
         "Labels": {TASK_LABEL + ".owner": spec.task_id},
