@@ -200,11 +200,11 @@ def snapshot_table(
     names = session_names(found, sessions)
     space = width()
     config = value_columns("config", [each.config for each in found], width=space, spare=5, sort=sort)
-    stats = value_columns("stats", [each.stats for each in found], width=space, spare=4, sort=sort)
+    stats = value_columns("stats", [each.stats for each in found], width=space, spare=3, sort=sort)
     columns = [
         Column("", optional=True, styles={"": "green"}),
         Column("id", styles={"": "cyan"}),
-        Column("created", spare=3),
+        Column("created", spare=4),
         Column("session", flexible=True, optional=True, spare=2),
         Column("label", flexible=True, optional=True, styles={"": "green"}),
         Column("message", flexible=True),

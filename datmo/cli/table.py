@@ -74,12 +74,17 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
 def _left_out(columns: Sequence[Column], natural: Mapping[int, int], width: int) -> list[int]:
     """Return which columns there is no room for, the others legible."""
     needed = {i: min(space, columns[i].legible) if columns[i].flexible else space for i, space in natural.items()}
+    left = width + len(_GAP) - sum(space + len(_GAP) for space in needed.values())
     out: list[int] = []
     for i in sorted((i for i in natural if columns[i].spare), key=lambda i: (-columns[i].spare, -i)):
-        if sum(needed.values()) + len(_GAP) * (len(needed) - 1) <= width:
+        if left >= 0:
             break
-        del needed[i]
+        left += needed[i] + len(_GAP)
         out.append(i)
+    for i in out[::-1]:  # a wide one that is missing may leave room for a narrow one that went before it
+        if needed[i] + len(_GAP) <= left:
+            left -= needed[i] + len(_GAP)
+            out.remove(i)
     return out
 
 

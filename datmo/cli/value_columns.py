@@ -1,4 +1,4 @@
-"""Configurations, results and metrics in tables: on a terminal a column for each value that most entries have."""
+"""Configurations, results and metrics in tables: on a terminal a column for each value that many entries have."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def value_columns(
 ) -> ValueColumns:
     """Return how values are shown in a table.
 
-    Where the width is limited, what at least half of the entries have gets a column, numbers with their points below
-    one another; what is rarer or long stands behind it as `name=value`. Elsewhere, as in a pipe, all stands so, in one
+    Where the width is limited, what many of the entries have gets a column, numbers with their points below one
+    another; what is rare or long stands behind it as `name=value`. Elsewhere, as in a pipe, all stands so, in one
     column: each line can be searched alone.
 
     Parameters:
@@ -59,18 +59,16 @@ def value_columns(
 
 
 def _common(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the keys that at least half of those that have any share, and whose values are short."""
+    """Return the keys of numbers that a quarter of those share that have any values, of short texts that half do."""
     having = [mapping for mapping in mappings if mapping]
-    counts = Counter(key for mapping in having for key in mapping)
-    return [
-        key
-        for key, count in counts.items()
-        if 2 * count >= len(having) and all(_is_short(mapping[key]) for mapping in having if key in mapping)
-    ]
-
-
-def _is_short(each: Any) -> bool:
-    return _is_number(each) or extent(value(each)) <= _LONGEST
+    found = []
+    for key, count in Counter(key for mapping in having for key in mapping).items():
+        each = [mapping[key] for mapping in having if key in mapping]
+        numbers = all(map(_is_number, each))
+        short = numbers or all(extent(value(one)) <= _LONGEST for one in each)
+        if short and (4 if numbers else 2) * count >= len(having):
+            found.append(key)
+    return found
 
 
 def _is_number(each: Any) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datmo.cli.table import Column, cut, extent, table, wrapped
 
@@ -82,6 +84,11 @@ def test_a_column_that_can_be_spared_goes_before_another_is_cut_beyond_reading_a
     assert shown.splitlines()[1:] == ["7k2m  a message of thirty…", "… and, in a wider window:…"]
 
 
+def test_a_narrow_column_comes_back_where_a_wide_one_had_to_go() -> None:
+    columns = [Column("id"), Column("at", spare=2), Column("wide", spare=1)]
+    assert table(columns, [["7k2m", "now", "x" * 30]], width=30, colour=False).splitlines()[1] == "7k2m  now"
+
+
 def test_a_column_that_is_shown_whole_goes_on_below() -> None:
     columns = [Column("setting"), Column("what it does", flexible=True, whole=True)]
     assert table(columns, [["jobs", "how many tasks run at a time"], ["x", "y"]], width=24, colour=False) == (
@@ -97,3 +104,17 @@ def test_wrapped_lines_hold_all_of_a_text_and_none_is_too_long(text: str) -> Non
     lines = wrapped(text, 5)
     assert all(extent(line) <= 5 for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.text("ab 日", max_size=30)), min_size=1, max_size=6),
+    st.integers(60, 120),
+)
+def test_no_table_of_columns_that_can_give_way_is_wider_than_the_terminal(
+    made: list[tuple[bool, int, str]], width: int
+) -> None:
+    columns = [Column("id"), *(Column(f"c{i}", flexible=f, spare=s or not f) for i, (f, s, _) in enumerate(made))]
+    row = ["7k2m", *(" ".join(text.split()) for _, _, text in made)]
+    lines = table(columns, [row], width=width, colour=False).splitlines()
+    assert all(extent(line) <= width for line in lines)
+    assert all(f"c{i}" in lines[0] or len(lines) == 3 for i in range(len(made)))

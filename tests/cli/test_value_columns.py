@@ -41,8 +41,16 @@ def test_where_nothing_limits_the_width_a_line_says_all_of_its_values_by_name() 
 
 
 def test_what_is_long_or_rare_stands_with_the_others_by_name() -> None:
-    found: list[dict[str, Any]] = [{"note": "a text of some length", "a": 1}, {"a": 2}, {"a": 3, "b": 4}]
-    assert shown(found) == ["a  other config", "1  note=a text of some length", "2", "3  b=4"]
+    found: list[dict[str, Any]] = [{"note": "a text of some length", "a": 1}, {"a": 2}, {"a": 3}, {"a": 4}]
+    assert shown([*found, {"a": 5, "b": 6}]) == [
+        "a  other config",
+        "1  note=a text of some length",
+        "2",
+        "3",
+        "4",
+        "5  b=6",
+    ]
+    assert shown([*found[1:], {"a": 5, "b": 6}])[0] == "a  b"
 
 
 def test_what_they_are_sorted_by_is_left_out_last() -> None:
