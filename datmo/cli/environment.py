@@ -73,6 +73,8 @@ async def create(definition: str | None, executor: str | None, no_build: bool) -
         made = await project.environments.create(definition, build=not no_build, executor=executor)
     say(f"environment {made.id[:_ID]}: {clean(made.described)}")
     await put(f"{made.id}\n")
+    in_it = f" -e {definition}" if definition else ""
+    hint(f'`datmo task run{in_it} "python train.py"` runs a command in it')
 
 
 @environment.command("ls", examples=["datmo environment ls", "datmo environment ls --format json"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import asyncclick as click
@@ -41,6 +42,10 @@ async def create(given: str | None, name: str | None, current: bool) -> None:
         made = await project.sessions.create(name, current=current)
     say(f"created session {clean(made.name)}" + (", which is now the current one" if made.current else ""))
     await put(f"{made.id}\n")
+    if made.current:
+        hint("`datmo session select default` goes back")
+    else:
+        hint(f"`datmo session select {quote(clean(made.name))}` makes it the current one")
 
 
 @session.command("delete", examples=["datmo session delete sweeps"])
@@ -52,7 +57,7 @@ async def delete(given: str | None, name: str | None) -> None:
     async with opened() as project:
         current = await project.sessions.delete(name)
     say(f"deleted session {clean(name)}; the current one is {clean(current.name)}")
-    hint(f"`datmo session undelete {clean(name)}` brings it back, with what is in it")
+    hint(f"`datmo session undelete {quote(clean(name))}` brings it back, with what is in it")
 
 
 @session.command("undelete", examples=["datmo session undelete sweeps"])

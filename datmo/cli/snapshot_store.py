@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import asyncclick as click
 
 from datmo.cli.bar import bar
@@ -82,6 +84,7 @@ async def export(  # given by name
             exported = await project.snapshots.export_archive(output, *given, where=where, progress=progress)
     say(f"exported {amount(len(exported.snapshots), 'snapshot')} ({size(exported.size)})")
     await put(f"{output}\n")
+    hint(f"`datmo snapshot import {quote(output)}` takes over what is in it, in another project")
 
 
 @click.command("import", cls=Command, examples=["datmo snapshot import best.zip"])
@@ -98,6 +101,8 @@ async def import_(file: str, session_id: str | None) -> None:
         await put(f"{each.id}\n")
     for known in imported.known:
         say(f"snapshot {ids(known)} was here already, and is left as it is")
+    if imported.snapshots:
+        hint(f"`datmo snapshot checkout {ids(imported.snapshots[0].id)}` brings the folder to it")
 
 
 COMMANDS = (verify, export, import_)

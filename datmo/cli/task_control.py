@@ -159,7 +159,10 @@ async def wait(given: tuple[str, ...], form: str) -> int:
 
         await put_list(entity(each) for each in ended)
     say_ended(ended)
-    return 0 if all(each.status == "SUCCESS" for each in ended) else _SOME_FAILED
+    failed = next((each for each in ended if each.status != "SUCCESS"), None)
+    if failed is not None:
+        hint(f"`datmo task logs {Shortened(each.id for each in ended)(failed.id)}` shows what it printed")
+    return 0 if failed is None else _SOME_FAILED
 
 
 @click.command("recover", cls=Command, examples=["datmo task recover", "datmo task recover --no-wait"])
