@@ -18,13 +18,19 @@ async def current(run: Datmo) -> str:
 async def test_create_makes_the_new_session_the_current_one(run: Datmo, given: list[str]) -> None:
     done = await run("session", "create", *given)
     assert len(done.id) == 16
-    assert done.err == "created session sweeps, which is now the current one\n"
+    assert done.err.splitlines() == [
+        "created session sweeps, which is now the current one",
+        "hint: `datmo session select default` goes back",
+    ]
     assert await current(run) == "sweeps"
 
 
 async def test_create_leaves_the_current_one_as_it_is_where_it_is_told_to(run: Datmo) -> None:
     done = await run("session", "create", "sweeps", "--no-current")
-    assert done.err == "created session sweeps\n"
+    assert done.err.splitlines() == [
+        "created session sweeps",
+        "hint: `datmo session select sweeps` makes it the current one",
+    ]
     assert await current(run) == "default"
 
 
