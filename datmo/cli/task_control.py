@@ -198,15 +198,15 @@ def end_words(said: str, task: Task, *, config: bool = False) -> str:
     Parameters:
         said: what it is called.
         task: the task.
-        config: name its configuration, too, which tells the tasks of a sweep apart.
+        config: name its configuration, too, which tells the tasks of a sweep apart, or else its command.
     """
     parts = [said, task.status]
     if task.duration is not None:
         parts.append(f"after {duration(task.duration)}")
     if because := why(task):
         parts.append(f"({because})")
-    parts += [f"· {values(each)}" for each in (task.config if config else {}, task.results) if each]
-    return " ".join(parts)
+    told = [values(task.config) or clean(task.name or task.command)] if config else []
+    return " ".join([*parts, *(f"· {each}" for each in (*told, values(task.results)) if each)])
 
 
 def painted(words: str, task: Task) -> str:

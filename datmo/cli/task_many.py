@@ -21,7 +21,7 @@ from datmo.cli.terminal import (
     say,
     width,
 )
-from datmo.cli.words import Shortened, amount, duration, value
+from datmo.cli.words import Shortened, amount, clean, duration, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,17 +157,21 @@ def results_table(ended: Iterable[Task], rank: Order | None) -> str:
         Column("id", styles={"": "cyan"}),
         Column("status", styles=STATUS_STYLES),
         Column("took", right=True),
+        Column("command", flexible=True, optional=True),
         Column(heading, right=True, optional=True, styles={"": "bold"}),
         *config.columns,
         *results.columns,
         Column("why", flexible=True, optional=True, spare=4),
     ]
+    # Where not all have parameters that tell them apart, their commands do.
+    different = len({task.command for task in shown}) > 1 and not all(task.config for task in shown)
+    commands = {task.id: clean(task.name or task.command) for task in shown} if different else {}
     rows = []
     for i, task in enumerate(shown):
         found = None if rank is None else ranked_value(task, rank)
         place = "" if found is None else str(i + 1)
         best = value(found) if apart and found is not None else ""
-        row = [place, ids(task.id), task.status, duration(task.duration), best]
+        row = [place, ids(task.id), task.status, duration(task.duration), commands.get(task.id, ""), best]
         rows.append([*row, *config.rows[i], *results.rows[i], why(task)])
     text = table(columns, rows, width=space, colour=colourful(sys.stderr))
     left_out = len(order) - len(rows)

@@ -157,3 +157,13 @@ async def test_detached_tasks_are_named_and_left(run: Datmo, project: Path) -> N
     assert "2 tasks left to a process of their own" in done.err
     assert (await run("task", "wait", *ids)).code == 0
     assert (await run("task", "logs", ids[1], "-f")).out == "2\n"
+
+
+async def test_several_commands_are_told_apart_at_the_end(run: Datmo, project: Path) -> None:
+    done = await run("task", "run", "true one", "false two", "-j", "1")
+    ended = [line for line in done.err.splitlines() if line.startswith(("1/2", "2/2"))]
+    assert [line.rpartition(" · ")[2] for line in ended] == ["true one", "false two"]
+    heading = next(line for line in done.err.splitlines() if line.startswith("id "))
+    assert "command" in heading
+    swept = await run("task", "run", "true {x}", "--grid", "x=1,2")
+    assert "command" not in next(line for line in swept.err.splitlines() if line.startswith("id "))
