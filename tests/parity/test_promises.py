@@ -10,6 +10,7 @@ import pytest
 import datmo
 from tests.api.conftest import home, home_of_the_user
 from tests.cli.conftest import PROGRAM, Done, environment, program
+from tests.parity.asked_for import ASKED_FOR, AskedFor
 from tests.parity.nodes import problem_of
 from tests.parity.promises import KEPT, NEVER_AGAIN, Kept, NeverAgain
 
@@ -24,6 +25,12 @@ def test_a_failure_of_the_original_does_not_come_back(row: NeverAgain) -> None:
 
 @pytest.mark.parametrize("row", KEPT, ids=lambda row: row.ours)
 def test_what_users_rely_on_is_shown(row: Kept) -> None:
+    assert row.shown
+    assert [problem for node in row.shown if (problem := problem_of(node))] == []
+
+
+@pytest.mark.parametrize("row", ASKED_FOR, ids=lambda row: row.wish)
+def test_what_users_asked_for_is_there(row: AskedFor) -> None:
     assert row.shown
     assert [problem for node in row.shown if (problem := problem_of(node))] == []
 
