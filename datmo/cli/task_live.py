@@ -106,7 +106,7 @@ class View:
         running = len(self._watched.running)
         waiting = max(total - done - running, 0)
         counts = {
-            "running": (running, "yellow"),
+            "running": (running, ""),
             "waiting": (waiting, ""),
             "failed": (failed, "red"),
             "stopped": (self._done.get("STOPPED", 0), "yellow"),
@@ -122,7 +122,14 @@ class View:
             line.add_column(no_wrap=True, overflow="ellipsis", min_width=least)
         style = "red" if failed else "green"
         line.add_row(
-            ProgressBar(total=total, completed=done, width=length, complete_style=style, finished_style=style),
+            ProgressBar(
+                total=total,
+                completed=done,
+                width=length,
+                style="bright_black",
+                complete_style=style,
+                finished_style=style,
+            ),
             Text(count, "bold"),
             Text(" · ").join(Text(word, style) for word, style in words),
         )
