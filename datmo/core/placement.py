@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 from datmo.errors import InvalidArgument
 
-__all__ = ["CODE_AT", "EXECUTORS", "Placement", "place"]
+__all__ = ["CODE_AT", "EXECUTORS", "SHELL", "Placement", "place"]
 
 EXECUTORS = ("docker", "process")
 
 CODE_AT = "/home"
 """Where the code is in a container, unless it is said otherwise."""
+
+
+SHELL = ("sh", "-c", "exec $(command -v bash || command -v sh)")
+"""What an interactive task without a command runs, whatever the image's entrypoint."""
 
 
 class Placement(NamedTuple):

@@ -8,15 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from datmo.core.options import Limits
+from datmo.core.placement import SHELL
 from datmo.core.sweep import fill
 from datmo.engine.workspace import checked_text
 from datmo.errors import InvalidArgument, InvalidArgumentType
 from datmo.runner.executors.base import PortMapping
 
 __all__ = ["Order", "split_command"]
-
-
-_SHELL = ("sh", "-c", "exec $(command -v bash || command -v sh)")
 
 
 class Order(NamedTuple):
@@ -53,7 +51,7 @@ class Order(NamedTuple):
             InvalidArgument: one cannot.
         """
         given = dict(parameters or {})
-        argv = list(_SHELL) if limits.interactive and not command else fill(split_command(command), given)
+        argv = list(SHELL) if limits.interactive and not command else fill(split_command(command), given)
         if isinstance(ports, str):
             raise InvalidArgumentType(f"ports is a list of port mappings, not the text {ports!r}")
         if gpu and limits.gpus is not None:

@@ -13,7 +13,7 @@ from datmo.core import task as rules
 from datmo.core.event import NewEvent
 from datmo.core.ids import short
 from datmo.core.options import Limits
-from datmo.core.placement import CODE_AT, Placement, place
+from datmo.core.placement import CODE_AT, SHELL, Placement, place
 from datmo.core.sweep import variables
 from datmo.engine.building import Place, image_for, interpreter_for
 from datmo.engine.capturing import Capturing
@@ -228,7 +228,7 @@ class Running:
             f"captured code {code} · environment {environment} ({prepared.environment['described']})",
             f"runs in {prepared.place.described}: {prepared.placement.reason}",
         ]
-        if entrypoint := prepared.place.entrypoint:
+        if (entrypoint := prepared.place.entrypoint) and self._order.argv != list(SHELL):
             twice = self._order.argv[: len(entrypoint)] == list(entrypoint)
             said.append(
                 f"the image's ENTRYPOINT goes before the command: {shlex.join(entrypoint)}"

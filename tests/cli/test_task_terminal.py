@@ -107,6 +107,22 @@ def test_without_a_command_there_is_a_shell(home: Path) -> None:
     assert terminal.end() == 0
 
 
+def test_a_shell_is_one_whatever_the_entrypoint(home: Path, base_image: str) -> None:
+    (home / "Dockerfile").write_text(f'FROM {base_image}\nENTRYPOINT ["python"]\n')
+    terminal = Terminal("task", "run", "--interactive", cwd=home)
+    terminal.until(r"[$#] ")  # its first prompt, which is in no record, however late somebody looks
+    terminal.type("exit\r")
+    terminal.until("SUCCESS")
+    assert terminal.end() == 0
+
+
+def test_what_ends_at_once_does_not_leave_its_terminal_waiting(home: Path) -> None:
+    terminal = Terminal("task", "run", "--interactive", "python nowhere.py", cwd=home)
+    terminal.until("can't open file")
+    terminal.until("FAILED")
+    assert terminal.end() == 2
+
+
 def test_another_terminal_can_attach_and_leave(home: Path) -> None:
     one = Terminal("task", "run", "--interactive", "python", "--name", "shared", cwd=home)
     one.until(">>> ")

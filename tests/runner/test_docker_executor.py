@@ -335,3 +335,14 @@ async def test_the_engine_is_that_of_docker_host_else_the_default(monkeypatch: p
     with pytest.raises(EngineUnreachable, match="only unix:// and tcp:// addresses"):
         async with DockerExecutor("ssh://me@elsewhere"):
             pass
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_the_screen_of_what_has_ended_comes_to_its_end(tasks: Tasks, engine: str, late: bool) -> None:
+    handle = await tasks.start("sh", "-c", "echo last", interactive=True)
+    await tasks.executor.wait(handle)
+    shown = b""
+    async with DockerExecutor(engine) as another, (another if late else tasks.executor).screen(handle) as screen:
+        while (part := await screen.read()) is not None:
+            shown += part[1]
+    assert shown == b"last\r\n"

@@ -14,7 +14,15 @@ from anyio import to_thread
 
 from datmo.errors import EngineUnreachable, RunnerError
 from datmo.runner.executors.base import Chunk, Ended, Handle, RunSpec, Screen
-from datmo.runner.executors.docker_client import DockerContainer, DockerError, Engine, Outages, Patience, sheltered
+from datmo.runner.executors.docker_client import (
+    DockerContainer,
+    DockerError,
+    Engine,
+    Outages,
+    Patience,
+    Stream,
+    sheltered,
+)
 from datmo.runner.executors.docker_config import (
     TASK_LABEL,
     TERMINAL_LABEL,
@@ -28,7 +36,7 @@ from datmo.runner.executors.docker_config import (
 )
 from datmo.runner.executors.docker_images import Built, ImageInfo, Images
 from datmo.runner.executors.docker_output import read_output, read_terminal
-from datmo.runner.executors.docker_screen import container_screen
+from datmo.runner.executors.docker_screen import attach, container_screen
 
 __all__ = ["Built", "DockerExecutor", "ImageInfo", "Images", "TaskContainer"]
 
@@ -61,6 +69,7 @@ class DockerExecutor:
         self._notice = notice or (lambda _: None)
         self._outages = Outages(self._notice)
         self._stopped: set[str] = set()
+        self._early: dict[str, Stream] = {}
         self.images: Images = Images(self._engine)
 
     @property
@@ -75,6 +84,8 @@ class DockerExecutor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for stream in self._early.values():  # screens that nobody looked at
+            await stream.close()
         await self._engine.__aexit__(kind, error, trace)
 
     async def ping(self) -> None:
@@ -111,6 +122,8 @@ class DockerExecutor:
             # To the end, or the engine might make a container that we know nothing of.
             await sheltered(create)
             with self._engine.speaking():
+                if spec.interactive:  # its first prompt ends in no line, so that no record would have it
+                    self._early[created[0].id] = await attach(created[0], interactive=True, record=False)
                 await created[0].start()
         except BaseException as error:
             if created:
@@ -181,7 +194,9 @@ class DockerExecutor:
             RunnerError: it refuses.
         """
         container = await self._container(handle)
-        async with container_screen(self._engine, container, interactive=bool(handle.get("terminal"))) as screen:
+        early = self._early.pop(container.id, None)
+        interactive = bool(handle.get("terminal"))
+        async with container_screen(self._engine, container, early, interactive=interactive) as screen:
             yield screen
 
     async def wait(self, handle: Handle) -> Ended:
@@ -306,6 +321,8 @@ class DockerExecutor:
 
     async def _delete(self, container: DockerContainer) -> None:
         try:
+            if early := self._early.pop(container.id, None):
+                await early.close()
             with self._engine.asking(404, 409):
                 await container.delete(force=True, v=True)
         except DockerError:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from datmo.core.placement import SHELL
 from datmo.errors import InvalidArgument, StartFailed
 from datmo.runner.executors.base import Ended, RunSpec
 from datmo.runner.in_place import mount_points
@@ -81,6 +82,8 @@ def container_config(spec: RunSpec) -> dict[str, Any]:
         config |= {"Tty": True, "OpenStdin": True, "Labels": {**config["Labels"], TERMINAL_LABEL: "yes"}}
     if spec.argv:
         config["Cmd"] = list(spec.argv)
+    if spec.argv == SHELL:
+        config["Entrypoint"] = [""]  # none: `python sh` is no shell
     user = _user(spec.user)
     if user is not None:
         config["User"] = user
