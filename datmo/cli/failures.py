@@ -10,7 +10,19 @@ from collections.abc import Iterator
 import asyncclick as click
 
 from datmo.cli.terminal import hint, paint, quiet, say, verbose
-from datmo.errors import BuildFailed, DatmoError, EnvironmentInvalid, InvalidArgument, LogError, ObjectError
+from datmo.errors import (
+    ArchiveError,
+    BuildFailed,
+    CaptureError,
+    CodeError,
+    DatmoError,
+    EnvironmentInvalid,
+    FilesError,
+    InvalidArgument,
+    LogError,
+    ObjectError,
+    RunnerError,
+)
 
 __all__ = ["INTERRUPTED", "report", "report_bug", "report_usage"]
 
@@ -22,6 +34,11 @@ _NEXT: tuple[tuple[type[DatmoError], str], ...] = (
     (BuildFailed, "what was printed is above; mend the definition that `datmo environment ls` names"),
     (ObjectError, "`datmo snapshot verify --all` names all that is missing or damaged"),
     (LogError, "`datmo log verify` checks the whole log"),
+    (ArchiveError, "`datmo snapshot export` writes one anew, in the project that it came from"),
+    (FilesError, "give another file or folder, or mend that one; `{command} --help` shows how it is used"),
+    (CodeError, "`datmo snapshot verify --all` names code that is missing or damaged"),
+    (CaptureError, "give another folder, or mend that one; `{command} --help` shows how it is used"),
+    (RunnerError, "`datmo task ls` shows what was recorded; with --verbose it is said what this came from"),
     (InvalidArgument, "`{command} --help` shows how it is used"),
 )
 """What to do next where an error itself does not say it."""

@@ -68,7 +68,7 @@ def delete(state: Mapping[str, Any], *, current_id: str, default_id: str, runnin
         Refused: it is the default session, or one of its tasks runs.
     """
     if state["name"] == DEFAULT_SESSION:
-        raise Refused(f"the session {DEFAULT_SESSION!r} cannot be deleted")
+        raise Refused(f"the session {DEFAULT_SESSION!r} cannot be deleted", hint="`datmo session ls` shows the others")
     if running:
         raise Refused(
             f"the session {state['name']!r} has a running task: {min(running)}", hint="stop it, or wait for it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import subprocess
@@ -11,7 +12,9 @@ import anyio
 import asyncclick as click
 import pytest
 
+import datmo.errors
 import reference
+from datmo.cli import failures
 from datmo.cli.base import Command
 from tests.cli.conftest import PROGRAM, Datmo, Done, environment, program
 from tests.cli.habits import ROWS, Row
@@ -159,6 +162,25 @@ def test_every_command_that_takes_an_id_is_among_them() -> None:
             if named and (isinstance(each, click.Argument) or "--session-id" in each.opts):
                 taking.add(path)
     assert taking - {"log show"} <= set(IDS)
+
+
+def test_every_error_that_is_raised_has_a_hint_or_is_of_a_kind_that_has_one() -> None:
+    """Those that make their own hints, of ids and of words like them, among them."""
+    own = {"EntityNotFound", "AmbiguousId"}
+    kinds = tuple(kind for kind, _ in failures._NEXT)
+    raised, without = 0, []
+    for path in Path(datmo.errors.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
+                continue
+            kind = getattr(datmo.errors, getattr(node.exc.func, "id", ""), None)
+            if isinstance(kind, type) and issubclass(kind, datmo.errors.DatmoError):
+                raised += 1
+                hinted = any(each.arg == "hint" for each in node.exc.keywords)
+                if not hinted and not issubclass(kind, kinds) and kind.__name__ not in own:
+                    without.append(f"{path.name}:{node.lineno} {kind.__name__}")
+    assert raised > 200
+    assert without == []
 
 
 # Exit codes

@@ -14,7 +14,7 @@ from datmo.cli import overview
 from datmo.cli.base import Command
 from datmo.cli.edge import execute, root
 from datmo.cli.sections import SECTIONS
-from datmo.errors import DatmoError, EnvironmentInvalid, InvalidArgument, ObjectDamaged
+from datmo.errors import ArchiveError, CodeError, DatmoError, EnvironmentInvalid, InvalidArgument, ObjectDamaged
 from tests.cli.conftest import Datmo
 
 pytestmark = pytest.mark.anyio
@@ -232,6 +232,8 @@ async def test_what_the_machine_refuses_is_no_bug(
     [
         (EnvironmentInvalid("no such thing"), "`datmo environment ls` says which environment is in use, and why"),
         (ObjectDamaged("other bytes"), "`datmo snapshot verify --all` names all that is missing or damaged"),
+        (ArchiveError("cut short"), "`datmo snapshot export` writes one anew, in the project that it came from"),
+        (CodeError("missing"), "`datmo snapshot verify --all` names code that is missing or damaged"),
         (InvalidArgument("not so"), "`datmo snapshot ls --help` shows how it is used"),
         (InvalidArgument("not so", hint="but so"), "but so"),
         (DatmoError("nobody knows"), None),

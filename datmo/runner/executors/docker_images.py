@@ -127,7 +127,8 @@ class Images:
         except DockerError as error:
             if error.status == 404:
                 return False
-            raise Refused(f"the image {name} is in use: {error.message}") from error
+            hint = "`docker ps --all` shows by which container; remove that first"
+            raise Refused(f"the image {name} is in use: {error.message}", hint=hint) from error
         return True
 
     async def pull(self, name: str, *, line: Callable[[str], None]) -> None:
