@@ -50,7 +50,9 @@ EXIT_CODES = {
     125: "`task run`: Datmo failed, not the command",
     126: "`task run`: the command cannot be executed",
     127: "`task run`: there is no such command",
+    129: "ended by a hang-up of the terminal",
     130: "interrupted by Ctrl-C",
+    143: "ended by SIGTERM",
 }
 
 

@@ -117,6 +117,19 @@ async def test_the_name_of_a_deleted_session_is_free_again(project: Any) -> None
     assert await project.sessions.create("sweep") != first
 
 
+async def test_one_in_which_a_task_runs_stays_until_that_has_ended(project: Any) -> None:
+    await project.sessions.create("sweep")
+    (task,) = await project.tasks.detach(["sleep 300"])
+    try:
+        with pytest.raises(Refused, match=f"the session 'sweep' has a running task: {task.id}"):
+            await project.sessions.delete("sweep")
+        assert await names(project) == ["default", "sweep"]
+    finally:
+        await project.tasks.stop(task.id)
+    await project.sessions.delete("sweep")
+    assert await names(project) == ["default"]
+
+
 async def test_deleting_hides_what_is_in_it(project: Any) -> None:
     await project.sessions.create("sweep")
     task = await project.tasks.run("true")

@@ -203,11 +203,12 @@ async def test_every_documented_exit_code_is_one_that_is_seen(run: Datmo, projec
     for code, done in seen.items():
         assert done.code == code, done
         assert (done.code == 0) is not done.err.startswith("error: ") or code in (126, 127)
-    with subprocess.Popen(
-        [*PROGRAM, "log", "follow", "--after", "0"], cwd=project, env=environment(), stdout=subprocess.PIPE
-    ) as following:
-        assert following.stdout is not None
-        assert following.stdout.readline()
-        following.send_signal(2)
-        assert following.wait() == 130
-    assert {*seen, 130} == set(reference.EXIT_CODES)
+    for number in (1, 2, 15):
+        with subprocess.Popen(
+            [*PROGRAM, "log", "follow", "--after", "0"], cwd=project, env=environment(), stdout=subprocess.PIPE
+        ) as following:
+            assert following.stdout is not None
+            assert following.stdout.readline()
+            following.send_signal(number)
+            assert following.wait() == 128 + number
+    assert {*seen, 129, 130, 143} == set(reference.EXIT_CODES)

@@ -264,7 +264,18 @@ KEPT = (
     Kept("deleting a session", (
         "api/test_sessions.py::test_deleting_the_current_one_selects_default",
         "api/test_sessions.py::test_deleting_hides_what_is_in_it",
+        "api/test_sessions.py::test_a_deleted_session_can_be_brought_back_with_what_is_in_it",
     )),
+    Kept("no session is deleted while one of its tasks runs", (
+        "api/test_sessions.py::test_one_in_which_a_task_runs_stays_until_that_has_ended",
+    )),
+    Kept("a snapshot made for a session belongs to it", (
+        "api/test_sessions.py::test_a_session_can_be_given_by_name_id_or_prefix",
+    )),
+    Kept("an empty description, and the folder's name", (
+        "api/test_projects.py::test_the_name_is_the_folders_where_none_is_given_and_the_description_may_be_empty",
+    )),
+    Kept("--gpus is strict", ("engine/test_devices.py::test_what_is_not_here_is_refused",)),
     Kept("init again keeps the id", ("api/test_projects.py::test_init_again_changes_the_words_and_keeps_the_id",)),
     Kept("init asks only on a terminal", (
         "cli/test_program.py::test_init_asks_for_a_name_on_a_terminal",
