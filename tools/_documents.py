@@ -123,13 +123,13 @@ def _annotated(found: dict[str, Any], notes: tuple[Any, ...]) -> dict[str, Any]:
 def page_parts() -> list[str]:
     commands = ["| command | writes | of |", "|---|---|---|"]
     for path, written in DOCUMENTS.items():
-        commands.append(f"| `datmo {path}` | {_FORMS[written.form]} | {_type(written.of)} |")
+        commands.append(f"| `datmo {path}` | {_FORMS[written.form]} | {type_name(written.of)} |")
     parts = [ABOUT, "## Commands", "\n".join(commands), "## Documents"]
     for each in all_documents():
         lines = ["| key | is | what it is |", "|---|---|---|"]
         for name, kind in hints(each).items():
             what = "; ".join(note for note in _notes(kind) if isinstance(note, str))
-            lines.append(f"| `{name}` | {_type(kind)} | {what} |")
+            lines.append(f"| `{name}` | {type_name(kind)} | {what} |")
         parts += [f"### {name_of(each)}", str(inspect.getdoc(each)), "\n".join(lines)]
     return parts
 
@@ -141,14 +141,14 @@ def _notes(of: Any) -> Iterator[Any]:
         yield from get_args(of)[1:]
 
 
-def _type(of: Any) -> str:
+def type_name(of: Any) -> str:
     """Return what a type is called on the page."""
     kind = next((note.name for note in _notes(of) if isinstance(note, Kind)), None)
     origin, inner = get_origin(of), get_args(of)
     if kind is not None:
         return kind
     if origin in (NotRequired, Annotated):
-        return _type(inner[0])
+        return type_name(inner[0])
     if is_typeddict(of):
         return f"[{name_of(of)}](#{name_of(of).lower()})"
     if of is Any:
@@ -156,9 +156,9 @@ def _type(of: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{each}`" if each else "an empty string" for each in inner)
     if origin is list:
-        return f"list of {_type(inner[0])}"
+        return f"list of {type_name(inner[0])}"
     if origin is dict:
-        return "object" if inner[1] is Any else f"object of {_type(inner[1])}"
+        return "object" if inner[1] is Any else f"object of {type_name(inner[1])}"
     if origin in (types.UnionType, Union):
-        return " or ".join(_type(each) for each in inner)
+        return " or ".join(type_name(each) for each in inner)
     return _PLAIN[of]

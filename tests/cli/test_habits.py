@@ -42,13 +42,14 @@ def home(anywhere: Path) -> Path:
     return anywhere
 
 
-async def all_rows(run: Datmo, *more: str) -> list[tuple[Row, Done]]:
-    """Run every row in its order."""
+async def all_rows(run: Datmo, *more: str, behind: bool = False) -> list[tuple[Row, Done]]:
+    """Run every row in its order, with more before or behind the command."""
     made: dict[str, str] = {}
     found = []
     for row in ROWS:
         words = [word.format(**made) for word in shlex.split(row.line)]
-        done = await run(*more, *row.path.split(), *words)
+        line = [*row.path.split(), *words]
+        done = await run(*([*line, *more] if behind else [*more, *line]))
         if row.makes:
             made[row.makes] = done.out.strip().splitlines()[-1].partition(",")[0]
         found.append((row, done))
@@ -69,14 +70,16 @@ async def test_data_goes_to_standard_output_words_to_standard_error_with_a_hint_
         assert done.out or done.err, row  # what changes something says so
 
 
-async def test_quiet_leaves_the_data_and_says_nothing(run: Datmo, home: Path) -> None:
-    for row, done in await all_rows(run, "--quiet"):
+@pytest.mark.parametrize("behind", [False, True])
+async def test_quiet_leaves_the_data_and_says_nothing(run: Datmo, home: Path, behind: bool) -> None:
+    for row, done in await all_rows(run, "-q" if behind else "--quiet", behind=behind):
         assert (done.code, done.err) == (0, ""), row
         assert re.fullmatch(row.out, done.out, re.DOTALL), (row, done)
 
 
-async def test_verbose_says_more_and_leaves_the_data(run: Datmo, home: Path) -> None:
-    for row, done in await all_rows(run, "--verbose"):
+@pytest.mark.parametrize("behind", [False, True])
+async def test_verbose_says_more_and_leaves_the_data(run: Datmo, home: Path, behind: bool) -> None:
+    for row, done in await all_rows(run, "--verbose", behind=behind):
         assert done.code == 0, row
         assert re.fullmatch(row.out, done.out, re.DOTALL), (row, done)
 

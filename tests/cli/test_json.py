@@ -16,6 +16,7 @@ from zipfile import ZipFile
 import orjson
 import pytest
 
+import _documents
 from datmo.cli.docs import FOLDER, SCHEMA
 from datmo.cli.schemas import DOCUMENTS
 from tests.cli.conftest import PROGRAM, Datmo, environment, program
@@ -212,6 +213,32 @@ def test_every_command_has_json_that_is_declared_or_a_reason_for_none() -> None:
     assert declared == {path for path, names in TREE.items() if "--format" in names}
     assert set(NO_JSON) == set(TREE) - declared
     assert {path for path, _ in COMMANDS} | {"log follow"} == set(DOCUMENTS)
+
+
+BYTES = {"kept", "size_before", "size_after"}
+"""Keys of bytes that do not end so."""
+
+
+def test_a_name_says_what_kind_of_value_it_has() -> None:
+    kinds = {
+        "_at": "time",
+        "_time": "time",
+        "times": "time",
+        "size": "bytes",
+        "duration": "seconds",
+        "seconds": "seconds",
+    }
+    found = 0
+    for document in _documents.all_documents():
+        for name, of in _documents.hints(document).items():
+            expected = {kind for end, kind in kinds.items() if name.endswith(end)}
+            shown = _documents.type_name(of).removeprefix("list of ").removesuffix(" or null")
+            if expected or shown in kinds.values():
+                assert {shown} == (expected or {shown if name in BYTES else ""}), (document.__name__, name)
+                found += 1
+            if name.endswith("_id"):
+                assert shown.startswith(("id", "hash", "string")), (document.__name__, name)
+    assert found > 25
 
 
 @pytest.mark.parametrize(("path", "line"), COMMANDS, ids=[line for _, line in COMMANDS])
