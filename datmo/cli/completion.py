@@ -55,15 +55,20 @@ def _meant(word: str) -> str:
 
 
 def _joined(words: Sequence[str]) -> tuple[list[str], str]:
-    """Return words as they were typed, where bash has split them at `=`, and what it does not want to hear again."""
+    """Return words as they were typed, where bash has split them at `=` and `:`, and what it does not hear again."""
     joined: list[str] = []
+    last = ""
     for word in words:
-        if joined and (word == "=" or joined[-1].endswith("=")) and joined[-1].startswith("--"):
+        before = joined[-1] if joined else ""
+        option = before.startswith("--") and (word == "=" or before.endswith("="))
+        if option or (before and (word == ":" or (last == ":" and before.endswith(":")))):
             joined[-1] += word
         else:
             joined.append(word)
-    name, equals, _ = joined[-1].partition("=") if joined else ("", "", "")
-    return joined, f"{name}=" if equals and name.startswith("--") else ""
+        last = word
+    whole = joined[-1] if joined else ""
+    known = whole if last in ("=", ":") else whole.removesuffix(last)
+    return joined, known
 
 
 def candidates(words: Sequence[str]) -> list[Candidate]:

@@ -20,7 +20,7 @@ import anyio
 import asyncclick as click
 import pytest
 
-from datmo.cli.completion import candidates, source_of
+from datmo.cli.completion import answer, candidates, source_of
 from datmo.cli.completion_values import BY_PARAMETER, Typed
 from datmo.cli.shells import SCRIPTS
 from datmo.core.schemas import CURRENT
@@ -179,6 +179,29 @@ def test_tasks_that_run_are_those_that_can_be_stopped(
             assert [each.value for each in candidates(["task", *command.split(), ""])] == [running[:4]]
     finally:
         assert program("task", "stop", running, cwd=home).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["task", "ls", "--session-id", "=", "sw"], ["sweeps"]),
+        (["task", "ls", "--session-id", "="], ["sweeps", "default"]),
+        (["snapshot", "create", "--config", "lr", ":", "0.1", "--stats", "f"], ["f1:"]),
+        (["snapshot", "update", "--config", "lr", ":", "0.1", "my"], ["my best"]),
+        (["session", "select", "a", ":"], ["b"]),
+        (["session", "select", "a", ":", "b"], ["b"]),
+    ],
+)
+def test_what_bash_splits_is_one_word(  # noqa: PLR0917
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str],
+    expected: list[str],
+) -> None:  # fmt: skip
+    home = shutil.copytree(made, tmp_path / "copy")
+    monkeypatch.chdir(home)
+    if "a" in words:
+        assert program("session", "create", "a:b", "--no-current", cwd=home).code == 0
+    answer("bash", words)
+    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()] == expected
 
 
 def test_ids_are_as_short_as_they_can_be(words: Callable[[str], list[str]], made: Path) -> None:
