@@ -25,6 +25,8 @@ from datmo.eventlog.upcast import Schemas
 __all__ = ["Appender", "Folding", "ViewsInLog"]
 
 _MOST_VERSIONS = 65536
+# Past the connection's own `execute`, which also takes functions.
+_execute = sqlite3.Connection.execute
 _MARK = "INSERT OR REPLACE INTO mark SELECT 'durable', coalesce(max(position), 0) FROM event"
 
 
@@ -193,15 +195,15 @@ class Appender:
             folding.save()
         elif written := any(isinstance(request.outcome, Appended) for request in requests):
             # Only tries again: where the first ones landed may not have been synced yet, and this makes it so.
-            connection.execute(_MARK)
-        connection.execute("COMMIT")
+            _execute(connection, _MARK)
+        _execute(connection, "COMMIT")
         self._end = group.position, group.hash, group.recorded_us
         return written
 
     def _begin(self, connection: sqlite3.Connection) -> _Group:
-        connection.execute("BEGIN IMMEDIATE")
+        _execute(connection, "BEGIN IMMEDIATE")
         # SQLite counts what other connections commit, whatever it is, and not what this one does.
-        if (seen := connection.execute("PRAGMA data_version").fetchone()) != self._seen or self._end is None:
+        if (seen := _execute(connection, "PRAGMA data_version").fetchone()) != self._seen or self._end is None:
             self._end, self._seen = self._look(connection), seen
         elif len(self._versions) > _MOST_VERSIONS:
             self._versions.clear()
@@ -214,13 +216,13 @@ class Appender:
 
         A Datmo of another version may have made them anew as its own.
         """
-        if connection.execute("PRAGMA schema_version").fetchone() != self._tables:
+        if _execute(connection, "PRAGMA schema_version").fetchone() != self._tables:
             if not self._views.ready(connection):
-                connection.execute("ROLLBACK")
+                _execute(connection, "ROLLBACK")
                 self._views.rebuild(connection)
-                connection.execute("BEGIN IMMEDIATE")
-            self._tables = connection.execute("PRAGMA schema_version").fetchone()
-        last = connection.execute("SELECT position, hash, recorded_at FROM event ORDER BY position DESC LIMIT 1")
+                _execute(connection, "BEGIN IMMEDIATE")
+            self._tables = _execute(connection, "PRAGMA schema_version").fetchone()
+        last = _execute(connection, "SELECT position, hash, recorded_at FROM event ORDER BY position DESC LIMIT 1")
         self._versions.clear()
         self._folding = None
         return last.fetchone() or (0, GENESIS, 0)
@@ -272,7 +274,7 @@ class Appender:
     def _version(self, connection: sqlite3.Connection, stream: str) -> int:
         version = self._versions.get(stream)
         if version is None:
-            row = connection.execute("SELECT max(version) FROM event WHERE stream = ?", (stream,)).fetchone()
+            row = _execute(connection, "SELECT max(version) FROM event WHERE stream = ?", (stream,)).fetchone()
             version = self._versions[stream] = row[0] or 0
         return version
 
@@ -299,11 +301,12 @@ def _landed(connection: sqlite3.Connection, request: Request) -> Appended | None
     """
     if request.key is None:
         return None
-    row = connection.execute("SELECT position FROM event WHERE ordinal = 0 AND id = ?", (request.key,)).fetchone()
+    row = _execute(connection, "SELECT position FROM event WHERE ordinal = 0 AND id = ?", (request.key,)).fetchone()
     if row is None:
         return None
     first: int = row[0]
-    found = connection.execute(
+    found = _execute(
+        connection,
         "SELECT stream, type, ordinal FROM event WHERE position >= ? ORDER BY position LIMIT ?",
         (first, len(request.encoded) + 1),
     ).fetchall()

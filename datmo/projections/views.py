@@ -127,8 +127,8 @@ class Folding:
         self._connection = connection
         self._fresh = fresh
         self._rows: tuple[Rows, ...] = tuple({} for _ in projections)
-        self._changed: tuple[Rows, ...] = tuple({} for _ in projections)
-        """The rows as they are in the tables, of those that are not so any more."""
+        self._changed: dict[int, Rows] = {}
+        """The rows as they are in the tables, of those that are not so any more, by the place of their projection."""
         self.unknown: Counter[str] = Counter()
         """How many events of each type were passed over, because this version does not know it."""
 
@@ -168,9 +168,10 @@ class Folding:
                 tables[place].update(before)
             raise
         for place, before in undo.items():
-            changed = self._changed[place]
-            for key, row in before.items():
-                changed.setdefault(key, row)
+            changed = self._changed.setdefault(place, before)
+            if changed is not before:
+                for key, row in before.items():
+                    changed.setdefault(key, row)
 
     def _load(self, place: int, key: str) -> Row | None:
         return None if self._fresh else self._projections[place].load(self._connection, key)
@@ -181,9 +182,8 @@ class Folding:
         Raises:
             sqlite3.IntegrityError: a unique index refuses one; the folding cannot be used any more.
         """
-        for projection, rows, changed in zip(self._projections, self._rows, self._changed, strict=True):
-            if not changed:
-                continue
+        for place, changed in self._changed.items():
+            projection, rows = self._projections[place], self._rows[place]
             new: list[Row] = []
             others: list[tuple[Row, Row]] = []
             for key, before in changed.items():
@@ -196,9 +196,9 @@ class Folding:
             projection.update(self._connection, others)
             if new:
                 projection.insert(self._connection, new)
-            changed.clear()
             if len(rows) > _MOST_ROWS and not self._fresh:
                 rows.clear()
+        self._changed.clear()
 
 
 def replay_file(path: Path, views: Views, upto: int | None = None) -> tuple[sqlite3.Connection, ReplayReport]:
