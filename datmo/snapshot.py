@@ -118,7 +118,7 @@ class Snapshot:
         Raises:
             InvalidArgumentType: the mode is not one for reading.
         """
-        from datmo.engine.project import files_of
+        from datmo.engine.asking import files_of
 
         return portal.call(files_of, self._home, self.file_collection_id, mode)
 

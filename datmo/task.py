@@ -42,7 +42,7 @@ class Task:
     def _now(self) -> TaskEntity:
         """Return the task as it is now; one that has ended does not change any more."""
         if not self._entity.ended:
-            from datmo.engine.project import task_of
+            from datmo.engine.asking import task_of
 
             self._entity = portal.call(task_of, self._home, self.id)
         return self._entity
@@ -170,7 +170,7 @@ class Task:
     @property
     def logs(self) -> str:
         """What it printed so far: both streams in the order of arrival, lines kept whole."""
-        from datmo.engine.project import logs_of
+        from datmo.engine.asking import logs_of
 
         return portal.call(logs_of, self._home, self.id)
 
@@ -188,7 +188,7 @@ class Task:
         Raises:
             InvalidArgumentType: the mode is not one for reading.
         """
-        from datmo.engine.project import files_of
+        from datmo.engine.asking import files_of
 
         return portal.call(files_of, self._home, self.file_collection_id, mode)
 
@@ -207,7 +207,7 @@ class Task:
 
     def _repr_html_(self) -> str:
         from datmo.core.html import task_html
-        from datmo.engine.project import charts_of, tail_of
+        from datmo.engine.asking import charts_of, tail_of
 
         now = self._now()
         tail = "" if now.status == "SUCCESS" else portal.call(tail_of, self._home, self.id)

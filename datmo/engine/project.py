@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from array import array
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import anyio.to_thread
 
@@ -19,7 +18,7 @@ from datmo.core.settings import Settings
 from datmo.engine import user_settings
 from datmo.engine.attending import tasks_of
 from datmo.engine.checkout import interrupted
-from datmo.engine.entities import Snapshot, Task, open_collection, read_logs
+from datmo.engine.entities import Snapshot, Task
 from datmo.engine.executors import Executors
 from datmo.engine.finding import FOLDER, folder_of, home_of
 from datmo.engine.sharing import claim
@@ -47,19 +46,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Project",
     "Status",
-    "charts_of",
     "cleanup",
-    "files_of",
     "init",
-    "logs_of",
     "open_project",
     "settings_of",
-    "tail_of",
-    "task_of",
 ]
-
-_CHARTS, _CHART_POINTS = 8, 120
-_TAIL_PARTS, _TAIL_LINES = 3, 12
 
 Notice = Callable[[str], None]
 
@@ -385,36 +376,3 @@ def _remove(folder: Path) -> None:
 def settings_of(project: Project) -> Settings:
     """Return the settings of an open project as they were last looked at: at its opening, or when one was changed."""
     return project._workspace.settings
-
-
-async def files_of(home: str | os.PathLike[str] | None, collection_id: str | None, mode: str) -> list[IO[Any]]:
-    """Return the files of a collection, open; see `datmo.engine.entities.open_collection`."""
-    async with open_project(home) as project:
-        return await open_collection(project._workspace, collection_id, mode)
-
-
-async def task_of(home: str | os.PathLike[str] | None, task_id: str) -> Task:
-    """Return a task as it is now."""
-    async with open_project(home) as project:
-        return await project.tasks.get(task_id)
-
-
-async def charts_of(home: str | os.PathLike[str] | None, task_id: str) -> dict[str, array[float]]:
-    """Return the first of a task's metrics, of each as many values as a small chart can show."""
-    async with open_project(home) as project:
-        names = sorted(await project.tasks.summaries(task_id), key=lambda name: name.startswith("system."))[:_CHARTS]
-        series = [await project.tasks.metrics(task_id, name, points=_CHART_POINTS) for name in names]
-        return {each.name: each.values for each in series}
-
-
-async def tail_of(home: str | os.PathLike[str] | None, task_id: str) -> str:
-    """Return the last lines that a task printed."""
-    async with open_project(home) as project:
-        text = await read_logs(project._workspace, task_id, last=_TAIL_PARTS)
-        return "\n".join(text.splitlines()[-_TAIL_LINES:])
-
-
-async def logs_of(home: str | os.PathLike[str] | None, task_id: str) -> str:
-    """Return what a task printed so far."""
-    async with open_project(home) as project:
-        return await read_logs(project._workspace, task_id)
