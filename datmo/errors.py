@@ -98,23 +98,27 @@ class DatmoError(Exception):
 
         The message says what is wrong; twenty frames of event loop above it would only hide it.
         """
-        import sys
-        import traceback
-        from types import TracebackType
+        return _for_ipython(self)
 
-        shell = sys.modules["IPython"].get_ipython()
-        frames = list(traceback.walk_tb(self.__traceback__))
-        ours = next((depth for depth, (frame, _) in enumerate(frames) if _is_ours(frame)), len(frames))
-        shown = None
-        for frame, line in reversed(frames[:ours]):
-            shown = TracebackType(shown, frame, frame.f_lasti, line)
-        cause, hidden = self.__cause__, self.__suppress_context__
-        try:
-            self.__cause__ = None  # which would be shown before it, with all of its frames
-            lines: list[str] = shell.InteractiveTB.structured_traceback(type(self), self, shown, tb_offset=1)
-        finally:
-            self.__cause__, self.__suppress_context__ = cause, hidden
-        return lines
+
+def _for_ipython(error: BaseException) -> list[str]:
+    import sys
+    import traceback
+    from types import TracebackType
+
+    shell = sys.modules["IPython"].get_ipython()
+    frames = list(traceback.walk_tb(error.__traceback__))
+    ours = next((depth for depth, (frame, _) in enumerate(frames) if _is_ours(frame)), len(frames))
+    shown = None
+    for frame, line in reversed(frames[:ours]):
+        shown = TracebackType(shown, frame, frame.f_lasti, line)
+    cause, hidden = error.__cause__, error.__suppress_context__
+    try:
+        error.__cause__ = None  # which would be shown before it, with all of its frames
+        lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, shown, tb_offset=1)
+    finally:
+        error.__cause__, error.__suppress_context__ = cause, hidden
+    return lines
 
 
 def _is_ours(frame: FrameType) -> bool:

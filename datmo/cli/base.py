@@ -75,7 +75,7 @@ class Command(click.Command):
         examples: command lines, shown as they are.
     """
 
-    context_class = Context
+    context_class: type[click.Context] = Context
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*args, **more)
@@ -122,7 +122,7 @@ class Group(click.Group):
     """A group that lists its commands in the order in which they are written."""
 
     command_class: type[click.Command] | None = Command
-    context_class = Context
+    context_class: type[click.Context] = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of its commands."""

@@ -24,4 +24,4 @@ class Formatter(click.HelpFormatter):
 class Context(click.Context):
     """Where a command is parsed, its help written so."""
 
-    formatter_class = Formatter
+    formatter_class: type[click.HelpFormatter] = Formatter
