@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager, suppress
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakSet
 
 if TYPE_CHECKING:
+    from anyio import CancelScope, Event
     from anyio.from_thread import BlockingPortal
 
 __all__ = ["Held", "call", "each", "entered"]
@@ -119,12 +120,80 @@ def call(function: Callable[..., Awaitable[T]], *arguments: object, **options: o
         raise
 
 
+class _Inside(Generic[T]):
+    """An async context manager, entered and left on the loop, by one task there.
+
+    A portal of anyio has the same; but with that, Ctrl-C while it is being entered leaves it entered, and nobody to
+    leave it: tasks that were being started would run on.
+
+    Parameters:
+        portal: to the loop.
+        manager: the manager.
+    """
+
+    def __init__(self, portal: BlockingPortal, manager: AbstractAsyncContextManager[T]) -> None:
+        self._portal = portal
+        self._manager = manager
+        self._value: Future[T] = Future()
+        self._held: Future[bool | None]
+        self._leaving: Event
+        self._scope: CancelScope | None = None
+        self._why: tuple[type[BaseException] | None, BaseException | None, TracebackType | None] = (None, None, None)
+        self._ended = threading.Event()
+
+    def enter(self) -> T:
+        """Return what it gives."""
+        try:
+            self._held = self._portal.start_task_soon(self._hold)
+            return self._value.result()
+        except KeyboardInterrupt:
+            self._portal.call(self._give_up)
+            self._ended.wait(_STOPPING)
+            raise
+
+    def leave(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        """Leave it, for a reason or without; returns whether that is thereby settled."""
+        self._why = kind, error, trace
+        self._portal.call(self._leaving.set)
+        return self._held.result()
+
+    async def _hold(self) -> bool | None:
+        import anyio
+
+        self._leaving = anyio.Event()
+        settled = None
+        try:
+            with anyio.CancelScope() as self._scope:
+                try:
+                    value = await self._manager.__aenter__()
+                except BaseException as error:
+                    self._value.set_exception(error)
+                    raise
+                self._value.set_result(value)
+                try:
+                    await self._leaving.wait()
+                finally:
+                    settled = await self._manager.__aexit__(*self._why)
+        finally:
+            self._ended.set()
+        return settled
+
+    def _give_up(self) -> None:
+        """Cancel it; on the loop, where by now it has begun if it ever will."""
+        if self._scope is None:
+            self._ended.set()
+        else:
+            self._scope.cancel()
+
+
 @contextmanager
 def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    """Enter an async context manager on the loop, from synchronous code."""
+    """Enter an async context manager on the loop, from synchronous code; Ctrl-C meanwhile ends that in order."""
     loop = _loop
-    inside = loop.portal().wrap_async_context_manager(manager)
-    value = inside.__enter__()
+    inside = _Inside(loop.portal(), manager)
+    value = inside.enter()
     try:
         yield value
     except GeneratorExit:
@@ -134,16 +203,16 @@ def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
                 threading.Thread(target=_leave, args=(inside,), name="datmo leaving", daemon=True).start()
         raise
     except BaseException as error:
-        if loop.gone or not inside.__exit__(type(error), error, error.__traceback__):
+        if loop.gone or not inside.leave(type(error), error, error.__traceback__):
             raise
     else:
         if not loop.gone:
-            inside.__exit__(None, None, None)
+            inside.leave(None, None, None)
 
 
-def _leave(inside: AbstractContextManager[Any]) -> None:
-    with suppress(RuntimeError):  # the loop has ended meanwhile
-        inside.__exit__(None, None, None)
+def _leave(inside: _Inside[T]) -> None:
+    with suppress(RuntimeError, CancelledError):  # the loop has ended meanwhile
+        inside.leave(None, None, None)
 
 
 class Held(Generic[T]):
@@ -182,6 +251,7 @@ def each(events: AsyncIterator[T], held: object) -> Iterator[T]:
         if isinstance(events, AsyncGenerator):
             await events.aclose()
 
+    loop = _loop
     try:
         while True:
             try:
@@ -190,4 +260,5 @@ def each(events: AsyncIterator[T], held: object) -> Iterator[T]:
                 return
             yield event
     finally:
-        call(close)
+        if not loop.gone:  # else it went with it: left over at the end of a script, or in a fork of it
+            call(close)

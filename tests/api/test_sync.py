@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 
 import datmo
 import datmo.project
+from datmo import portal
 from datmo.config import Config
 from datmo.core.entity.snapshot import Snapshot as SnapshotEntity
 from datmo.core.entity.task import Task as TaskEntity
@@ -229,6 +235,7 @@ print([update.event.type for update in datmo.open().tasks.follow(first.id)][-1])
 with datmo.open().track("x") as task:
     gc.collect()
     task.log(loss=1.0)
+assert any("connection" in thread.name for thread in threading.enumerate())
 del tasks
 gc.collect()
 while any("connection" in thread.name for thread in threading.enumerate()):
@@ -236,6 +243,65 @@ while any("connection" in thread.name for thread in threading.enumerate()):
 print("closed")
 """
     assert output(source, cwd=made) == "['task.finished']\ntask.finished\nclosed\n"
+
+
+def test_what_is_left_of_an_iteration_ends_with_the_script(made: Path) -> None:
+    source = "import datmo\nfollowing = datmo.open().log.follow(after=0)\nprint(next(following).position)"
+    assert output(source, cwd=made) == "1\n"
+
+
+def test_a_forked_child_may_leave_an_iteration_of_its_parent(made: Path) -> None:
+    source = """
+import os, warnings
+import datmo
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+
+child = 0
+project = datmo.open()
+for event in project.log.follow(after=0):
+    child = os.fork()
+    break
+if child:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    print(event.position, len(project.sessions.ls()))
+"""
+    assert output(source, cwd=made) == "1 1\n"
+
+
+def test_what_is_still_being_left_at_the_end_of_a_script_says_nothing(made: Path) -> None:
+    source = """
+import anyio
+from contextlib import asynccontextmanager
+from datmo import portal
+
+@asynccontextmanager
+async def slow():
+    try:
+        yield
+    finally:
+        await anyio.sleep_forever()
+
+held = portal.Held(slow())
+del held
+"""
+    assert output(source, cwd=made) == ""
+
+
+def test_ctrl_c_while_something_is_entered_ends_that_in_order() -> None:
+    seen: list[str] = []
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[None]:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        try:
+            await anyio.sleep_forever()
+            yield
+        finally:
+            seen.append("ended")
+
+    with pytest.raises(KeyboardInterrupt), portal.entered(slow()):
+        seen.append("entered")
+    assert seen == ["ended"]
 
 
 def test_what_cannot_be_opened_says_so_at_once(home: Path) -> None:
