@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,7 +53,13 @@ class Watched:
         self.began: float = clock()
         self.waiting: dict[str, WatchedTask] = {task_id: WatchedTask() for task_id in self.ids}
         self.running: dict[str, WatchedTask] = {}
-        self.finished: dict[str, int] = dict.fromkeys(ENDED.values(), 0)
+        self._first: dict[str, str] = {}
+        self._ends: dict[str, str] = {}
+
+    @property
+    def finished(self) -> Counter[str]:
+        """How many have ended so, by their status: of a task that was tried again, as the last attempt did."""
+        return Counter(self._ends.values())
 
     def take(self, task_id: str, data: bytes) -> None:
         """Hear what a task prints."""
@@ -69,6 +76,8 @@ class Watched:
         if event.type == "task.created":
             task = self.waiting.setdefault(event.entity_id, WatchedTask())
             task.config, task.attempt = data["config"], data["options"].get("attempt", 1)
+            first = self._first[event.entity_id] = data["options"].get("retry_of", event.entity_id)
+            self._ends.pop(first, None)
         elif event.type == "task.started":
             task = self.running[event.entity_id] = self.waiting.pop(event.entity_id, WatchedTask())
             task.since = event.recorded_us / 1e6
@@ -77,7 +86,7 @@ class Watched:
         elif event.type in ENDED:
             for tasks in (self.running, self.waiting):
                 tasks.pop(event.entity_id, None)
-            self.finished[ENDED[event.type]] += 1
+            self._ends[self._first.get(event.entity_id, event.entity_id)] = ENDED[event.type]
 
 
 def _measure(task: WatchedTask, series: dict[str, Any]) -> None:
