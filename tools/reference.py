@@ -52,6 +52,7 @@ EXIT_CODES = {
     127: "`task run`: there is no such command",
     129: "ended by a hang-up of the terminal",
     130: "interrupted by Ctrl-C",
+    141: "nobody reads what it writes any more, as behind `| head`",
     143: "ended by SIGTERM",
 }
 
@@ -60,7 +61,9 @@ ABOUT_CLI = """Every command takes `-h`/`--help`, `-q`/`--quiet` (only errors ar
 standard output, words to standard error. Ids may be shortened to any unique prefix."""
 
 ABOUT_SDK = """`import datmo` is the synchronous API; `import datmo.aio as datmo` the same, awaited. Both have the same
-names, parameters and entities. `datmo.open(home=None)` gives a project, whose rooms are below; the functions at the end
+names, parameters and entities. `datmo.open(home=None)` opens a project, whose rooms are below, and
+`datmo.init(home=None, name=None, description=None)` makes one; both for a block, `with` or `async with`, and in the
+synchronous API also without one, until `project.close()` or until nothing of it is in use. The functions at the end
 take a project's `home` themselves."""
 
 ABOUT_SETTINGS = """What a command or a call is given goes before everything. Then an environment variable decides,

@@ -29,7 +29,7 @@ async def environment() -> None:
     """What tasks run in: propose one, build it ahead of time, see which is in use and why.
 
     An environment is defined by a Dockerfile, requirements.txt, pyproject.toml or environment.yml, the first that is
-    there; without any, it is the Python that runs Datmo.
+    there, or by the file that the setting `environment` names; without any, it is the Python that runs Datmo.
     """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import asyncclick as click
 
 from datmo.cli.base import Group, effective_limit, format_option, limit_option, opened, time_of
 from datmo.cli.table import Column, table
-from datmo.cli.terminal import colourful, hint, put, put_json, say, width
+from datmo.cli.terminal import colourful, hint, paint, put, put_json, say, width
 from datmo.cli.words import Shortened, ago, amount, clean, values
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ async def verify(form: str) -> int:
             checked += f"{where}: {problem.reason}\n"
         await put(checked + f"head {report.position} {report.hash}\n")
     if not report.ok:
-        say("error: the log is not as it was written")
+        say(f"{paint('error:', 'red', sys.stderr)} the log is not as it was written", always=True)
+        hint("a backup of .datmo/log.db may have it as it was", always=True)
         return 1
     if form != "json":
         hint("noted elsewhere, the head seals everything up to it")

@@ -45,7 +45,7 @@ async def init(name: str | None, description: str | None) -> None:
     if name is None and not known and interactive():
         name = await ask(f"Name of the project [{here.name}]:") or None
     async with initialize(name=name, description=description, notice=notice) as project:
-        found = await project.status()
+        found = await project.status(changes=False)
     done = "is" if known else "is now"
     say(f"{found.home} {done} the project {clean(found.name)}")
     await put(f"{found.id}\n")

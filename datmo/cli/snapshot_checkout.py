@@ -55,7 +55,7 @@ async def checkout(  # noqa: PLR0917  # given by name
     if done.saved is not None:
         say(f"unsaved work is kept as snapshot {ids(done.saved.id)}")
     if done.folder is not None:
-        say(f"what has no place in the tree lies in {clean(os.fspath(done.folder))}")
+        say(f"what has no place in the folder lies in {clean(os.fspath(done.folder))}")
     if branch is not None:
         say(f"on branch {clean(branch)}")
     elif done.in_git and done.written + done.removed:

@@ -63,6 +63,8 @@ async def diff(first: str, second: str | None, patch: bool, stat: bool, form: st
         await put("".join(f"{line}\n" for line in lines))
     if found.same:
         say("nothing has changed" if second is None else "nothing differs but their words")
+    elif stat and not found.code:
+        say("the code does not differ")
     elif found.code and not (patch or stat):
         hint("`--code` shows the code's changes line by line")
 

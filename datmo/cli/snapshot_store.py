@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from shlex import quote
 
 import asyncclick as click
 
 from datmo.cli.bar import bar
 from datmo.cli.base import Command, format_option, opened, where_option
-from datmo.cli.terminal import hint, put, say
+from datmo.cli.terminal import hint, paint, put, say
 from datmo.cli.words import Shortened, amount, clean, size
 
 __all__ = ["COMMANDS"]
@@ -48,8 +49,11 @@ async def verify(ctx: click.Context, given: tuple[str, ...], everything: bool, f
         await put("".join([*lines, f"{checked} {'verified' if report.ok else 'checked'}\n"]))
     if report.ok:
         return 0
-    say(f"error: {amount(len(report.problems), 'thing')} missing or damaged")
-    hint("bring .datmo/objects or the repository back from a backup, or import the snapshot from where it is whole")
+    say(f"{paint('error:', 'red', sys.stderr)} {amount(len(report.problems), 'thing')} missing or damaged", always=True)
+    hint(
+        "bring .datmo/objects or the repository back from a backup, or import the snapshot from where it is whole",
+        always=True,
+    )
     return 1
 
 

@@ -175,7 +175,7 @@ async def recover(no_wait: bool, give_up: bool) -> None:
     """
     async with opened() as project:
         ended = await project.tasks.recover(stay=not no_wait, give_up=give_up)
-        left = [each for each in (await project.status()).running if each.unattended]
+        left = [each for each in (await project.status(changes=False)).running if each.unattended]
     say_ended(ended)
     if left:
         ids = Shortened(each.id for each in left)

@@ -81,13 +81,14 @@ class OutputLines:
         yield from (self._document(stream, line + "\n", recorded_at) for line in lines)
         if len(last) > self._LONGEST:
             yield self._document(stream, last, recorded_at)
-        elif last:
-            self._unfinished[stream] = (last, recorded_at)
+            last = ""
+        self._unfinished[stream] = (last, recorded_at)
 
     def close(self) -> Iterator[dict[str, Any]]:
-        """Yield what is left: last lines without an end."""
+        """Yield what is left: last lines without an end, and characters without theirs."""
         for stream, (text, recorded_at) in self._unfinished.items():
-            yield self._document(stream, text + self._texts.rest(self._task_id, stream), recorded_at)
+            if rest := text + self._texts.rest(self._task_id, stream):
+                yield self._document(stream, rest, recorded_at)
 
     def _document(self, stream: int, text: str, recorded_at: datetime) -> dict[str, Any]:
         name = _STREAMS.get(stream, str(stream))

@@ -31,7 +31,7 @@ def checkout_html(done: Any) -> str:
     """Return what a checkout did, of either API."""
     rows = [
         ("snapshot", _snapshot(done.snapshot)),
-        ("in the tree", _amounts(done)),
+        ("in the folder", _amounts(done)),
         ("unsaved work", "" if done.saved is None else f"kept as {_snapshot(done.saved)}"),
         ("the rest", "" if done.folder is None else text_html(str(done.folder))),
     ]

@@ -95,7 +95,7 @@ class Status(NamedTuple, Generic[SnapshotT, TaskT]):
 
 
 class Project:
-    """An open project. Made by `open_project`; everything on it is awaited."""
+    """An open project, as `datmo.aio.open()` and `datmo.aio.init()` give it; everything on it is awaited."""
 
     def __init__(self, workspace: Workspace, stack: AsyncExitStack) -> None:
         self._workspace = workspace

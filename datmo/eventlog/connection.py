@@ -30,7 +30,10 @@ os.register_at_fork(after_in_child=_count_fork)
 
 def closed() -> LogError:
     """Return the error of a log that is used after it was closed."""
-    return LogError("the log is closed", hint="open the project anew: behind the block of its `with` it is closed")
+    return LogError(
+        "the log is closed",
+        hint="open the project anew: behind its `close()`, or the block of its `with`, it is closed",
+    )
 
 
 class ThreadConnection:

@@ -214,4 +214,8 @@ async def test_every_documented_exit_code_is_one_that_is_seen(run: Datmo, projec
             assert following.stdout.readline()
             following.send_signal(number)
             assert following.wait() == 128 + number
-    assert {*seen, 129, 130, 143} == set(reference.EXIT_CODES)
+    with subprocess.Popen([*PROGRAM, "status"], cwd=project, env=environment(), stdout=subprocess.PIPE) as unheard:
+        assert unheard.stdout is not None
+        unheard.stdout.close()
+        assert unheard.wait() == 141
+    assert {*seen, 129, 130, 141, 143} == set(reference.EXIT_CODES)

@@ -150,7 +150,10 @@ async def test_verify_names_the_position_of_an_edited_event(run: Datmo, project:
     done = await run("log", "verify")
     assert done.code == 1
     assert "\nposition 2: " in done.out
-    assert done.err == "error: the log is not as it was written\n"
+    error, hint = done.err.splitlines()
+    assert error == "error: the log is not as it was written"
+    assert hint.startswith("hint: a backup")
+    assert (await run("log", "verify", "--quiet")).err == done.err
     as_json = await run("log", "verify", "--format", "json")
     assert (as_json.code, as_json.json["problems"][0]["position"]) == (1, 2)
 

@@ -26,7 +26,7 @@ async def test_what_was_done_is_said(run: Datmo, project: Path, first: str) -> N
     assert done.err.splitlines() == [
         f"checked out snapshot {first[:4]}: first, 1 file written",
         f"unsaved work is kept as snapshot {kept[:4]}",
-        f"what has no place in the tree lies in {project / '.datmo' / 'checkout' / first}",
+        f"what has no place in the folder lies in {project / '.datmo' / 'checkout' / first}",
         "hint: `datmo snapshot checkout -` goes back",
     ]
     assert (project / "train.py").read_text() == "print('accuracy: 0.9')\n"

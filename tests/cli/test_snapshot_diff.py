@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,9 @@ async def two(run: Datmo, project: Path) -> tuple[str, str]:
 
 async def test_the_page_says_what_differs(run: Datmo, two: tuple[str, str]) -> None:
     done = await run("snapshot", "diff", *two)
-    assert done.out.splitlines() == [
-        f"- {two[0][:4]}  first, now",
-        f"+ {two[1][:4]}  second, now",
+    assert [re.sub(r", (now|\d+ s ago)$", ", then", line) for line in done.out.splitlines()] == [
+        f"- {two[0][:4]}  first, then",
+        f"+ {two[1][:4]}  second, then",
         "",
         "config",
         "  ~ lr  0.1 → 0.2",
@@ -50,6 +51,9 @@ async def test_the_codes_changes_line_by_line_or_counted(run: Datmo, two: tuple[
     assert "\x1b" not in shown
     assert (await run("snapshot", "diff", *two, "--stat")).out == "~ train.py  +2 -1\n"
     assert (await run("snapshot", "diff", *two, "--stat", "--code")).code == 2
+    await run("snapshot", "create", "-m", "of the same code", "--label", "same", "--config", "lr:0.3")
+    done = await run("snapshot", "diff", two[1], "same", "--stat")
+    assert (done.out, done.err) == ("", "the code does not differ\n")
 
 
 async def test_a_patch_keeps_the_indentation_of_the_code(run: Datmo, project: Path) -> None:

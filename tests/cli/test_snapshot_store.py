@@ -25,6 +25,7 @@ async def test_verify_says_what_it_read_and_what_is_wrong(run: Datmo, project: P
     done = await run("snapshot", "verify", "-a")
     assert (done.code, done.err.splitlines()[0]) == (1, "error: 1 thing missing or damaged")
     assert done.out.startswith(f"snapshot {second[:4]}  files  weights.bin: ")
+    assert (await run("snapshot", "verify", "-a", "--quiet")).err == done.err
     report = (await run("snapshot", "verify", second, "--format", "json")).json
     assert (report["ok"], [each["name"] for each in report["problems"]]) == (False, ["weights.bin"])
 
