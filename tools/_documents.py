@@ -17,7 +17,8 @@ _FORMS = {"one": "one document", "list": "a list", "lines": "one document a line
 ABOUT = """`--format json` on a command that reads gives one document on standard output: an object, or a list of them
 with an entry a line. Where things happen over time (`task run`, `task logs`, `log follow`) it gives one object a line
 (NDJSON), each written as soon as it is known. Words still go to standard error, and errors too: then the exit code is
-not 0, and standard output is empty, or has of a stream the whole lines so far.
+not 0, and standard output is empty, or has of a stream the whole lines so far. What `log verify`, `log replay`,
+`snapshot verify` and `task wait` were asked for they write also where it is bad news, which the exit code 1 says.
 
 The keys are a promise: keys are added, never renamed or taken away. Those below are always there, where it is not said
 otherwise. Every command uses the same name for the same thing, and `inspect` has every key that `ls` has.
