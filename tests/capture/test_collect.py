@@ -150,7 +150,6 @@ def test_of_a_checkout_only_what_is_new_or_changed_is_taken_in(store: ObjectStor
     assert paths(collected) == ["edited.py", "forged.py", "sub/model.pkl"]
 
 
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_file_that_cannot_be_taken_in_does_not_lose_the_others(
     store: ObjectStore, task: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

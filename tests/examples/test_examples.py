@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,23 @@ def binaries(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def tried() -> Iterator[list[Path]]:
+    """Where examples have run: removed together at the end, so that what their images share is built once."""
+    folders: list[Path] = []
+    yield folders
+    for folder in folders:
+        if (folder / ".datmo").exists():
+            datmo.project.cleanup(folder)
+
+
 @pytest.mark.timeout(900)  # one trains 32 times, in containers
 @pytest.mark.parametrize("example", FOLDERS, ids=name_of)
 def test_an_example_gives_what_its_page_says(
-    example: Path, binaries: Path, tmp_path: Path, request: pytest.FixtureRequest
+    example: Path, binaries: Path, tmp_path: Path, tried: list[Path], request: pytest.FixtureRequest
 ) -> None:
     folder = shutil.copytree(example, tmp_path / example.name)
+    tried.append(folder)
     dockerfile = folder / "Dockerfile"
     if dockerfile.exists():
         request.getfixturevalue("base_image")
@@ -79,17 +91,13 @@ def test_an_example_gives_what_its_page_says(
     command, expected = BLOCK.findall((folder / "README.md").read_text("utf-8"))
     variables = environment(COLUMNS="200", HOME=str(tmp_path))
     variables["PATH"] = f"{binaries}:{variables['PATH']}"
-    try:
-        done = subprocess.run(
-            ["sh", "-c", command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        shown = iter(done.stdout.decode().splitlines())
-        for line in expected.splitlines():
-            assert line == "…" or any(matches(line, each) for each in shown), (line, done.stdout.decode())
-    finally:
-        if (folder / ".datmo").exists():
-            datmo.project.cleanup(folder)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    shown = iter(done.stdout.decode().splitlines())
+    for line in expected.splitlines():
+        assert line == "…" or any(matches(line, each) for each in shown), (line, done.stdout.decode())
 
 
 def matches(line: str, shown: str) -> bool:
