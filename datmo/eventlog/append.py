@@ -247,10 +247,10 @@ class Appender:
         recorded_us, ids, versions, make_event = group.recorded_us, group.ids, self._versions, tuple.__new__
         actor, correlation, in_bytes = self._actor, request.correlation, request.correlation.encode()
         for ordinal, (stream, event_type, named, schema, digest, data, payload) in enumerate(request.encoded):
-            position = group.position = group.position + 1
+            position = group.position + 1
             event_id = next(ids) if ordinal or request.key is None else request.key
-            version = versions[stream] = (versions.get(stream) or self._version(connection, stream)) + 1
-            sealed = group.hash = seal(
+            version = (versions.get(stream) or self._version(connection, stream)) + 1
+            sealed = seal(
                 group.hash, position, version, schema, recorded_us, ordinal,
                 event_id.encode(), named, in_bytes, digest, data,
             )  # fmt: skip
@@ -265,6 +265,8 @@ class Appender:
             else:
                 group.full.append((*row[:10], bytearray(digest), *row[10:]))
                 group.payloads.append((position, payload))
+            # Only now: what could fail, for want of memory above all, has not, and `_stage` goes by the rows.
+            versions[stream], group.position, group.hash = version, position, sealed
             # Decoded from the stored bytes, so that a replay sees nothing else. `Event(...)` would take twice as long.
             yield make_event(Event, (
                 position, event_id, stream, version, event_type, schema, recorded_us,

@@ -7,12 +7,13 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datmo.core import project
 from datmo.core.event import Appended, Expected, NewEvent
-from datmo.errors import Conflict
+from datmo.errors import Conflict, LogError
 from datmo.eventlog.append import Appender
 from datmo.eventlog.lock import WriteLock
 from datmo.eventlog.request import Request
@@ -101,6 +102,27 @@ def test_what_is_refused_half_way_leaves_nothing_and_troubles_nobody(
         lock.close()
         assert verify_file(file).ok
         assert compare_file(file, VIEWS).different == ()
+
+
+def test_what_fails_as_it_is_sealed_leaves_no_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(*_: object) -> bytes:
+        raise MemoryError
+
+    file = tmp_path / "log.db"
+    lock = WriteLock(file.with_suffix(".lock"))
+    create_file(file, lock)
+    appender = Appender(lock, VIEWS, SCHEMAS, "{}")
+    lost, kept = (request_of(note(text, STREAMS[0])) for text in ("lost", "kept"))
+    with closing(open_file(file)) as connection:
+        appender.commit(connection, [request_of(*began())], durable=False)
+        with monkeypatch.context() as patch:
+            patch.setattr("datmo.eventlog.append.seal", without_memory)
+            appender.commit(connection, [lost], durable=False)
+        appender.commit(connection, [kept], durable=False)
+    lock.close()
+    assert isinstance(lost.outcome, LogError)
+    assert isinstance(kept.outcome, Appended)
+    assert verify_file(file).ok
 
 
 def stored(connection: sqlite3.Connection) -> list[tuple[str, int, bytes | None]]:
