@@ -67,6 +67,8 @@ def run_git(
         env={
             **inherited,
             "LC_ALL": "C",
+            # libgit2 knows of none, and both must speak of the same HEAD.
+            "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_DIR": os.fspath(folder),
             "GIT_WORK_TREE": os.fspath(work_tree),
             **{name: os.fspath(value) for name, value in (environ or {}).items()},

@@ -3,8 +3,8 @@
 git is asked where it is installed. It knows best what it ignores: libgit2 1.9 takes a link to a folder for a folder,
 so that the rule `data/` hides it, and the rule `*/` for one of every file, and what they hide would be missing in a
 capture without a word. git also looks at files with several threads. It gets an index of ours, a copy of the user's:
-in it, it notes which files it found unchanged, so that it reads them once. Without git it is libgit2, and links are
-looked at again.
+in it, it notes which files it found unchanged, so that it reads them once. Where no git can say it, libgit2 is asked,
+and links are looked at again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from datmo.capture.code_index import NOTHING, IndexFacts, index_key, read_index
 from datmo.capture.code_program import git_program, run_git
 from datmo.capture.code_repository import Repository, git_errors
 from datmo.capture.code_tree import Leaf
+from datmo.errors import CodeError
 
 __all__ = ["Scan", "index_facts", "scan"]
 
@@ -75,10 +76,7 @@ def scan(repository: Repository, facts: IndexFacts, cache: Cache, scratch: Path)
         cache: what was learnt last time.
         scratch: a folder for our use, not there yet.
     """
-    if git_program() is not None:
-        found = _scan_with_git(repository, facts, cache)
-    else:
-        found = _scan_with_libgit2(repository, scratch)
+    found = _scan_with_git(repository, facts, cache) or _scan_with_libgit2(repository, scratch)
     prefix = repository.prefix
     return Scan(
         {name: leaf for path, leaf in found.staged.items() if (name := _inside(path, prefix))},
@@ -139,7 +137,20 @@ def _of_index(diff: pygit2.Diff) -> Iterable[tuple[str, Leaf | None]]:
             yield path, Leaf(int(delta.new_file.mode), bytes(delta.new_file.id.raw))
 
 
-def _scan_with_git(repository: Repository, facts: IndexFacts, cache: Cache) -> Scan:
+def _scan_with_git(repository: Repository, facts: IndexFacts, cache: Cache) -> Scan | None:
+    if git_program() is None:
+        return None
+    try:
+        return _read_status(_status(repository, facts, cache))
+    except CodeError:
+        # An old git knows the words no more than one that stands in for none (macOS has such a one); a power loss may
+        # have torn our copy of the index. Only split and sparse ones are beyond libgit2.
+        if not facts.plain:
+            raise
+        return None
+
+
+def _status(repository: Repository, facts: IndexFacts, cache: Cache) -> bytes:
     key = index_key(repository.folder / "index")
     index = cache.folder / "index-none" if key is None else _index_copy(repository, cache, key, plain=not facts.plain)
     arguments = [
@@ -153,13 +164,16 @@ def _scan_with_git(repository: Repository, facts: IndexFacts, cache: Cache) -> S
     arguments += ["--ignore-submodules=dirty"]
     if repository.prefix:
         arguments += ["--", f":(top,literal){repository.prefix}"]
-    output = run_git(
+    return run_git(
         arguments,
         folder=repository.folder,
         work_tree=repository.top,
         environ={"GIT_INDEX_FILE": index},
         purpose="to find what has changed",
     )
+
+
+def _read_status(output: bytes) -> Scan:
     staged: dict[str, Leaf | None] = {}
     paths: list[str] = []
     for line in os.fsdecode(output).split("\0"):

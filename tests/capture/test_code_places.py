@@ -101,6 +101,35 @@ def test_a_repository_without_commits(tmp_path: Path) -> None:
     assert project.checkout(project.capture().code_id) == tree(project.root)
 
 
+@pytest.mark.parametrize("failing", ["an old git", "a torn copy of the index"])
+def test_a_git_that_cannot_say_what_has_changed_is_done_without(
+    tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = repository(tmp_path / "project")
+    project.write("train.py", "print(2)\n")
+    captured = project.capture()
+    if failing == "an old git":
+        program = tmp_path / "bin" / "git"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\necho 'usage: git status' >&2\nexit 129\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    else:
+        (copy,) = (project.datmo / "cache" / "code").glob("index-*")
+        copy.write_bytes(b"")
+    assert project.code.capture(project.store) == captured
+
+
+def test_a_commit_that_git_replaces_is_read_as_it_is(tmp_path: Path) -> None:
+    project = repository(tmp_path / "project")
+    first = project.git("rev-parse", "HEAD")
+    project.write("train.py", "print(2)\n")
+    project.git("replace", project.commit(), first)
+    project.git("reset", "-q", "--hard")
+    assert project.git("status", "--porcelain") == ""
+    assert project.checkout(project.capture().code_id) == tree(project.root)
+
+
 def test_a_detached_head(tmp_path: Path) -> None:
     project = repository(tmp_path / "project")
     project.git("checkout", "-q", "--detach")
