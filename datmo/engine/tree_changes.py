@@ -180,7 +180,7 @@ class _Look:
         if row is None:
             return None
         name, usual = row["definition"], workspace.settings["environment"]
-        given = Path(usual) if usual and (workspace.home / usual).is_file() else None
+        given = Path(usual) if usual and (workspace.home / usual).exists() else None
         if row["kind"] != "interpreter" and name not in definitions(workspace.home):
             if (workspace.home / name).is_file():
                 given = Path(name)

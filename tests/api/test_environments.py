@@ -207,3 +207,14 @@ async def test_a_setting_says_which_definition_it_is(project: Any, home: Path) -
     assert "datmo config get environment" in str(caught.value.hint)
     await project.config.unset("environment")
     assert (await project.environments.current()).environment.kind == "requirements"
+
+
+@pytest.mark.parametrize("setting", ["docker/Dockerfile", "docker"])
+async def test_what_has_changed_is_told_by_the_setting(project: Any, home: Path, setting: str) -> None:
+    (home / "requirements.txt").write_text("")
+    kept = await project.snapshots.create("with packages")
+    (home / "docker").mkdir()
+    (home / "docker" / "Dockerfile").write_text("FROM scratch\n")
+    await project.config.set("environment", setting)
+    found = await project.environments.current()
+    assert (await project.status()).changes.environment == (kept.environment_id, found.environment.id)
