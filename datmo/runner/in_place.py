@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +23,12 @@ def lay_in(code: Path, data: Mapping[str, Path], *, links: bool) -> None:
     """
     for path, source in sorted(data.items()):
         place = code / path
-        if os.path.lexists(place) or not _lead_there(code, path):
+        if not _lead_there(code, path):
             continue
+        if os.path.lexists(place):
+            if not links or not place.is_dir() or not _has_nothing(place, source):
+                continue
+            shutil.rmtree(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         if links:
             place.symlink_to(source.absolute())
@@ -35,7 +40,11 @@ def lay_in(code: Path, data: Mapping[str, Path], *, links: bool) -> None:
 
 def mount_points(code: Path, data: Mapping[str, Path]) -> dict[str, Path]:
     """Return which data is to be mounted in a checkout, by its path there: what `lay_in` made room for."""
-    return {path: source for path, source in sorted(data.items()) if _is_empty(code / path) and _lead_there(code, path)}
+    return {
+        path: source
+        for path, source in sorted(data.items())
+        if _has_nothing(code / path, source) and _lead_there(code, path)
+    }
 
 
 def _lead_there(code: Path, path: str) -> bool:
@@ -44,7 +53,13 @@ def _lead_there(code: Path, path: str) -> bool:
     return all(place.is_dir() and not place.is_symlink() for place in above if os.path.lexists(place))
 
 
+def _has_nothing(place: Path, source: Path) -> bool:
+    """Say whether in the place of some data there is something like it, with nothing in it."""
+    return os.path.lexists(place) and place.is_dir() == source.is_dir() and _is_empty(place)
+
+
 def _is_empty(place: Path) -> bool:
-    if place.is_symlink() or not place.exists():
+    """Say whether there is nothing in a file or folder. `.gitkeep`, which keeps a folder in git, is itself empty."""
+    if place.is_symlink():
         return False
-    return not any(place.iterdir()) if place.is_dir() else place.stat().st_size == 0
+    return all(map(_is_empty, place.iterdir())) if place.is_dir() else place.stat().st_size == 0
