@@ -69,6 +69,8 @@ def collect(
     """
     written = collect_tree(store, spec.files)
     changed = collect_tree(store, spec.code, exclude=partial(_is_no_output, spec), unchanged=unchanged_since(before))
+    if spec.user == "image":  # what it changed was opened to any user before
+        changed = changed._replace(entries=tuple(each._replace(mode=each.mode & 0o755) for each in changed.entries))
     kept = [FileEntry(each.path, each.object, each.size, each.mode, "task") for each in artifacts]
     entries = {entry.path: entry for entry in (*kept, *changed.entries, *written.entries)}
     log = store.put_files([SourceFile(spec.folder / LOG_NAME, still=True)])[0]  # we wrote it, and are done with it
