@@ -361,14 +361,18 @@ class Supervisor:
         return keep(self.store, self.spec, path, name)
 
     async def _collect(self) -> Leftovers:
+        not_ours: tuple[str, ...] = ()
         try:
             await self.executor.hand_back(self.spec)
+        except (DatmoError, OSError) as error:  # as of an image without `chown`: what may be read is kept all the same
+            not_ours = (f"its files could not be handed back: {error}",)
+        try:
             await self._write_log()
             artifacts = await self.outbox.artifacts()
-            return await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before, artifacts)
-        except (DatmoError, OSError) as error:
-            # The task has ended all the same, and its output is in the log.
-            return Leftovers.none(f"its files could not be collected: {error}")
+            left = await anyio.to_thread.run_sync(collect, self.store, self.spec, self._before, artifacts)
+        except (DatmoError, OSError) as error:  # the task has ended all the same, and its output is in the log
+            left = Leftovers.none(f"its files could not be collected: {error}")
+        return left._replace(notices=(*not_ours, *left.notices))
 
     async def _write_log(self) -> None:
         """Write the recorded output as text, part by part, from the log: whoever finishes a task has it there."""

@@ -11,7 +11,7 @@ import pytest
 from anyio.to_thread import run_sync
 
 import datmo.aio
-from datmo.errors import BuildFailed, EngineUnreachable
+from datmo.errors import BuildFailed, EngineUnreachable, StartFailed
 from datmo.runner.executors.docker import DockerExecutor
 from tests.api.conftest import Said
 from tests.api.face import AsyncFace, Face, contents
@@ -89,6 +89,21 @@ async def test_an_images_own_user_can_write_and_what_it_wrote_is_ours(
     found = await contents(AsyncFace(), task)
     assert found == {"models/m": b"m\n", "lib/notes.txt": b"one\ntwo\n", "t": b"3\n", "task.log": b"nobody\n"}
     assert [path.name for path in (home / ".datmo" / "tasks").iterdir()] == []
+
+
+@only_async
+async def test_what_may_be_read_is_kept_where_nothing_can_be_handed_back(
+    project: Any, home: Path, base_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def without_chown(*_: object) -> None:
+        raise StartFailed("command not found: 'chown'", exit_code=127)
+
+    monkeypatch.setattr(DockerExecutor, "hand_back", without_chown)
+    (home / "Dockerfile").write_text(f"FROM {base_image}\nUSER nobody\n")
+    words = ["sh", "-ec", "mkdir models; echo m > models/m"]
+    task = await project.tasks.run(words, options=datmo.aio.TaskOptions(user="image"))
+    assert await contents(AsyncFace(), task) == {"models/m": b"m\n", "task.log": b""}
+    assert "its files could not be handed back: command not found: 'chown'" in task.notices
 
 
 @only_async

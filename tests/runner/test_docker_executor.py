@@ -112,6 +112,46 @@ async def test_what_root_made_is_handed_back_to_the_caller(tasks: Tasks, someone
     assert await tasks.executor.containers(f"{TASK_LABEL}.owner={spec.task_id}") == []
 
 
+async def test_folders_that_the_task_gave_away_themselves_are_handed_back(tasks: Tasks, someone: int | None) -> None:
+    spec = tasks.spec("sh", "-c", "echo 1 > mine && chown 7 /home /task", owner=someone, user="root")
+    handle = await tasks.executor.start(spec)
+    assert (await tasks.executor.wait(handle)).exit_code == 0
+    await tasks.executor.hand_back(spec)
+    assert {owner(path) for path in (spec.code, spec.files, spec.code / "mine")} == {os.getuid()}
+
+
+async def test_a_handing_back_that_was_killed_is_done_again(tasks: Tasks, engine: str, someone: int | None) -> None:
+    spec = tasks.spec("sh", "-c", "echo 1 > mine", owner=someone, user="root")
+    handle = await tasks.executor.start(spec)
+    assert (await tasks.executor.wait(handle)).exit_code == 0
+    label = f"{TASK_LABEL}.owner"
+    config = {"Image": spec.image, "Cmd": ["true"], "Labels": {label: spec.task_id}}
+    async with Docker(engine) as docker:
+        await docker.containers.create(config, name=f"{container_name(spec.task_id)}-owner")
+    await tasks.executor.hand_back(spec)
+    assert owner(spec.code / "mine") == os.getuid()
+    assert await tasks.executor.containers(f"{label}={spec.task_id}") == []
+
+
+async def test_what_cannot_be_looked_at_is_handed_back_too(
+    tasks: Tasks, someone: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tasks.spec("sh", "-c", "mkdir lib && echo 1 > lib/mine", owner=someone, user="root")
+    handle = await tasks.executor.start(spec)
+    assert (await tasks.executor.wait(handle)).exit_code == 0
+    look = os.stat
+
+    def refusing(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        if dir_fd is not None and path == "lib":  # as in a folder without the bit to enter it; root may look anywhere
+            raise PermissionError
+        return look(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refusing)
+        await tasks.executor.hand_back(spec)
+    assert {owner(path) for path in (spec.code / "lib", spec.code / "lib" / "mine")} == {os.getuid()}
+
+
 @pytest.mark.parametrize("code", [0, 3, 255])
 async def test_the_exit_code_is_the_commands(tasks: Tasks, code: int) -> None:
     before = time.time_ns() // 1000 - 1000
@@ -346,3 +386,26 @@ async def test_the_screen_of_what_has_ended_comes_to_its_end(tasks: Tasks, engin
         while (part := await screen.read()) is not None:
             shown += part[1]
     assert shown == b"last\r\n"
+
+
+async def test_a_terminal_that_nobody_looks_at_holds_nothing_up(tasks: Tasks) -> None:
+    handle = await tasks.python(r"import sys; sys.stdout.write(('x' * 79 + '\n') * 60_000)", interactive=True)
+    with anyio.fail_after(60):  # it would wait for ever
+        chunks = await read(tasks.executor, handle, follow=True)
+        assert (await tasks.executor.wait(handle)).exit_code == 0
+    assert len(text(chunks)) == 81 * 60_000
+
+
+async def test_a_screen_ends_where_the_engine_goes_away_and_the_task_runs_on(
+    tasks: Tasks, engine: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    async with engine_proxy(engine, tmp_path_factory.mktemp("s") / "s") as proxy:
+        direct = await tasks.start("sh", "-c", "echo up; while :; do sleep 0.05; done", interactive=True)
+        async with DockerExecutor(proxy.url) as executor, executor.screen({**direct, "engine": proxy.url}) as screen:
+            assert await screen.read() is not None
+            await proxy.shut()
+            with anyio.fail_after(20):
+                while await screen.read() is not None:
+                    pass
+        await proxy.open()
+    assert await tasks.executor.running(direct)

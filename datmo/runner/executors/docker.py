@@ -52,6 +52,8 @@ class TaskContainer(NamedTuple):
 
 _MOST_NAMES = 100_000
 """Characters of paths that one command line surely takes."""
+_UNSEEN = 64 * 1024
+"""Bytes on a terminal, after which nobody needs its first prompt any more."""
 
 
 class DockerExecutor:
@@ -122,7 +124,7 @@ class DockerExecutor:
             # To the end, or the engine might make a container that we know nothing of.
             await sheltered(create)
             with self._engine.speaking():
-                if spec.interactive:  # its first prompt ends in no line, so that no record would have it
+                if "OpenStdin" in config:  # its first prompt ends in no line, so that no record would have it
                     self._early[created[0].id] = await attach(created[0], interactive=True, record=False)
                 await created[0].start()
         except BaseException as error:
@@ -175,6 +177,8 @@ class DockerExecutor:
                     async for chunk in chunks:
                         patience.over()
                         cursor, mark = chunk.cursor, chunk.mark
+                        if cursor > _UNSEEN:  # the engine makes a program wait of whose screen nobody reads a megabyte
+                            await self._let_go(container)
                         yield chunk
                 patience.over()
                 return
@@ -288,6 +292,8 @@ class DockerExecutor:
         """
         if os.getuid() == 0 or spec.user == "me" or not (foreign := await to_thread.run_sync(_foreign, spec)):
             return
+        for left in await self.containers(f"{TASK_LABEL}.owner={spec.task_id}"):
+            await self.remove(left.handle)  # whoever made it was killed in the middle of this
         container = await self._run(chown_config(spec, foreign), spec, f"{container_name(spec.task_id)}-owner")
         handle = {"container": container, "engine": self.url}
         try:
@@ -319,10 +325,14 @@ class DockerExecutor:
             raise RunnerError(f"the Docker engine refused: {error.message}") from error
         await patience.wait(error)
 
+    async def _let_go(self, container: str) -> None:
+        """Close a screen that nobody has looked at; whoever does so later gets what is recorded."""
+        if early := self._early.pop(container, None):
+            await early.close()
+
     async def _delete(self, container: DockerContainer) -> None:
         try:
-            if early := self._early.pop(container.id, None):
-                await early.close()
+            await self._let_go(container.id)
             with self._engine.asking(404, 409):
                 await container.delete(force=True, v=True)
         except DockerError:
@@ -362,9 +372,16 @@ def _foreign(spec: RunSpec) -> list[str]:
     found: list[str] = []
     unseen: list[OSError] = []
     for target, top in task_folders(spec).items():
-        for place, folders, files, descriptor in os.fwalk(top, onerror=unseen.append):
+        if top.lstat().st_uid != me:
+            found.append(target)
+            continue
+        for place, folders, files, handle in os.fwalk(top, onerror=unseen.append):
             names = [*folders, *files]
-            theirs = {name for name in names if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid != me}
+            try:
+                theirs = {name for name in names if os.stat(name, dir_fd=handle, follow_symlinks=False).st_uid != me}
+            except OSError as error:  # a folder that can be read, and not entered
+                unseen.append(error)
+                break
             inside = os.path.normpath(os.path.join(target, os.path.relpath(place, top)))
             found += [os.path.join(inside, name) for name in names if name in theirs]
             folders[:] = [name for name in folders if name not in theirs]  # handed over with all that is in them

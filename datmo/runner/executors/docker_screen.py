@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from datmo.errors import EngineUnreachable
 from datmo.runner.executors.docker_client import DockerContainer, DockerError, Engine, Stream
 
 __all__ = ["ContainerScreen", "attach", "container_screen"]
@@ -27,10 +28,13 @@ class ContainerScreen:
         self._reading: anyio.CancelScope | None = None
 
     async def read(self) -> tuple[int, bytes] | None:
-        """Return a stream and some bytes; None at the end."""
+        """Return a stream and some bytes; None at the end, or where the engine went away: the task may go on."""
         message = None
-        with anyio.move_on_after(_LAST_WORDS if self._ended else None) as self._reading, self._engine.speaking():
-            message = await self._stream.read_out()
+        try:
+            with anyio.move_on_after(_LAST_WORDS if self._ended else None) as self._reading, self._engine.speaking():
+                message = await self._stream.read_out()
+        except EngineUnreachable:
+            return None
         return None if message is None else (message.stream, message.data)
 
     async def end_with_container(self) -> None:
@@ -38,7 +42,7 @@ class ContainerScreen:
         try:
             with self._engine.speaking():
                 await self._container.wait()
-        except DockerError:  # it is gone
+        except (DockerError, EngineUnreachable):  # the one or the other is gone
             pass
         self._ended = True
         if self._reading is not None:
