@@ -29,7 +29,7 @@ def claim_again(folder: Path) -> FileLock | None:
 
 
 def open_up(folder: Path, *inside: Path) -> None:
-    """Let any user, such as an image's, write below some folders; of this machine's others none gets that far.
+    """Let any user, such as an image's, work below some folders; of this machine's others none gets that far.
 
     Parameters:
         folder: a task's folder, from now on for its owner alone: what is mounted in a container is reached without.
@@ -42,7 +42,8 @@ def open_up(folder: Path, *inside: Path) -> None:
             for name in names:
                 state = os.stat(name, dir_fd=handle, follow_symlinks=False)
                 if stat.S_ISREG(state.st_mode):
-                    os.chmod(os.path.join(place, name), stat.S_IMODE(state.st_mode) | 0o666)
+                    opened = 0o777 if state.st_mode & 0o100 else 0o666
+                    os.chmod(os.path.join(place, name), stat.S_IMODE(state.st_mode) | opened)
 
 
 def remove_tree(folder: Path) -> None:

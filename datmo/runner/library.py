@@ -7,6 +7,7 @@ aside where the task's Python has a Datmo of its own.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import get_ident
@@ -26,13 +27,15 @@ def add_to_path(before: str, library: str) -> str:
 
 def make_library(folder: Path) -> None:
     """Write the package into a folder, where it is not there as it should be."""
+    for place in (folder, folder / "datmo", folder / "datmo" / "inside"):
+        place.mkdir(parents=True, exist_ok=True)
+        if place.stat().st_mode & 0o055 != 0o055:
+            place.chmod(0o755)  # as the files
     for path, content in _package().items():
         target = folder / path
-        try:
+        with suppress(FileNotFoundError):
             if target.read_bytes() == content:
                 continue
-        except FileNotFoundError:
-            target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}")  # tasks start side by side
         beside.write_bytes(content)
         beside.chmod(0o644)  # whichever user a container has

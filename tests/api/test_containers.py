@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,21 @@ async def test_an_images_own_user_can_write_and_what_it_wrote_is_ours(
     found = await contents(AsyncFace(), task)
     assert found == {"models/m": b"m\n", "lib/notes.txt": b"one\ntwo\n", "t": b"3\n", "task.log": b"nobody\n"}
     assert [path.name for path in (home / ".datmo" / "tasks").iterdir()] == []
+
+
+@only_async
+async def test_an_images_own_user_is_no_stranger_where_files_are_made_for_their_owner_alone(
+    project: Any, home: Path, base_image: str
+) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\nUSER nobody\n")
+    (home / "run.sh").write_text("#!/bin/sh\ncat $DATMO_CONFIG && python -c 'import datmo.task'\n")
+    (home / "run.sh").chmod(0o700)
+    before = os.umask(0o077)
+    try:
+        task = await project.tasks.run("./run.sh", options=datmo.aio.TaskOptions(user="image"))
+    finally:
+        os.umask(before)
+    assert (task.status, await task.logs()) == ("SUCCESS", "{}")
 
 
 @only_async

@@ -351,8 +351,9 @@ def _make_ready(spec: RunSpec) -> None:
     spec.outbox.touch()
     if spec.user == "me":
         home_folder(spec).mkdir(parents=True, exist_ok=True)
-    else:
-        spec.outbox.chmod(0o666)  # whoever the image's user is
+    else:  # whoever the image's user is, and however little ours lets others see
+        spec.outbox.chmod(0o666)
+        spec.config.chmod(0o644)
 
 
 def _is_of(process: int, container: str) -> bool:
