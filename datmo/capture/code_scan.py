@@ -207,7 +207,7 @@ def _index_copy(repository: Repository, cache: Cache, key: str, *, plain: bool) 
     if path.exists():
         return path
     cache.folder.mkdir(parents=True, exist_ok=True)
-    for old in cache.folder.glob("index-*"):
+    for old in cache.folder.glob("*-*"):  # copies, and what killed captures left half-made
         # Not one that a capture beside us may be about to use: git takes a missing index for an empty one.
         if old.lstat().st_ctime < time.time() - _UNUSED_S:
             old.unlink(missing_ok=True)

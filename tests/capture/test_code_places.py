@@ -120,6 +120,19 @@ def test_a_git_that_cannot_say_what_has_changed_is_done_without(
     assert project.code.capture(project.store) == captured
 
 
+def test_what_killed_captures_left_half_made_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = repository(tmp_path / "project")
+    project.write("train.py", "print(2)\n")
+    project.capture()
+    cache = project.datmo / "cache" / "code"
+    for name in ("copy-a1b2", "known-a1b2", "index-a1b2.lock"):
+        (cache / name).touch()
+    monkeypatch.setattr(code_scan, "_UNUSED_S", -60.0)  # all are that old
+    project.git("add", "-A")
+    project.capture()
+    assert sorted(each.name[:6] for each in cache.iterdir()) == ["index-", "known."]
+
+
 def test_a_commit_that_git_replaces_is_read_as_it_is(tmp_path: Path) -> None:
     project = repository(tmp_path / "project")
     first = project.git("rev-parse", "HEAD")
