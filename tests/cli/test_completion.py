@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import anyio
@@ -96,7 +97,9 @@ FREE = {
 """Options and arguments that take free text, and what that is."""
 
 
+@cache
 def id_of(made: Path, kind: str) -> str:
+    """The id of the project's task, or of its snapshot; asked for once, as a program takes its time."""
     more = ["--filter", "baseline"] if kind == "snapshot" else []
     return str(program(kind, "ls", "--format", "json", *more, cwd=made).json[0]["id"])[:4]
 

@@ -81,6 +81,8 @@ async def test_quiet_leaves_the_data_and_says_nothing(run: Datmo, home: Path, be
 async def test_verbose_says_more_and_leaves_the_data(run: Datmo, home: Path, behind: bool) -> None:
     for row, done in await all_rows(run, "--verbose", behind=behind):
         assert done.code == 0, row
+        if row.path in ("task run", "task rerun") and "--detach" not in row.line:
+            assert re.search(r"^ +\d+\.\d\ds captured code ", done.err, re.MULTILINE), done
         assert re.fullmatch(row.out, done.out, re.DOTALL), (row, done)
 
 

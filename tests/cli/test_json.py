@@ -203,8 +203,8 @@ def documents(path: str, text: str) -> list[Any]:
 
 
 def test_the_shipped_schema_is_a_schema() -> None:
-    for each in SHIPPED["commands"].values():
-        jsonschema.Draft202012Validator.check_schema({"$defs": SHIPPED["$defs"], **each["schema"]})
+    found = [each["schema"] for each in SHIPPED["commands"].values()]
+    jsonschema.Draft202012Validator.check_schema({"$defs": SHIPPED["$defs"], "anyOf": found})
     assert set(SHIPPED["commands"]) == set(DOCUMENTS)
 
 
