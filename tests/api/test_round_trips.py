@@ -94,7 +94,6 @@ def test_checkout_and_the_way_back_are_exact(in_git: bool, size_limit: str, monk
 
     @settings(
         max_examples=ROUND_TRIPS,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],  # a project takes a second: shrinking would take many minutes

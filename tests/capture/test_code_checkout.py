@@ -116,7 +116,7 @@ entries = st.tuples(st.sampled_from(["plain", "executable", "link"]), contents)
 attributes = st.sampled_from([None, "* text=auto\n", "*a text eol=crlf\n", "*b text\n", "* -text\n"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     committed=st.dictionaries(paths, entries, max_size=5),
     edited=st.dictionaries(paths, entries, max_size=5),
@@ -164,7 +164,7 @@ patterns = st.lists(
 plain_paths = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=3).map("/".join)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     committed=st.sets(plain_paths, max_size=4),
     untracked=st.sets(plain_paths, max_size=4),

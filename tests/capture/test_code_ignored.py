@@ -60,7 +60,7 @@ def test_random_links_and_rules_are_captured_as_git_would(
 ) -> None:
     lines = st.lists(st.sampled_from(rules), max_size=3)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.fixed_dictionaries({place: st.sampled_from(KINDS) for place in PLACES}), lines, lines, st.booleans())
     def check(kinds: dict[str, str], above: list[str], below: list[str], tracked: bool) -> None:
         project = repository(tmp_path_factory.mktemp("ignored") / "project")

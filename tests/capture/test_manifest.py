@@ -6,7 +6,7 @@ import random
 
 import pytest
 from blake3 import blake3
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datmo.capture.manifest import LINK, FileEntry, Manifest
@@ -42,7 +42,6 @@ def entry(path: str = "model.bin", **other: object) -> FileEntry:
     return FileEntry(path, ID, 1, 0o644, "project")._replace(**other)  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(found=collections, seed=st.randoms())
 def test_a_manifest_is_read_as_it_was_written_whatever_the_order(found: list[FileEntry], seed: random.Random) -> None:
     manifest = Manifest(found)
@@ -53,7 +52,6 @@ def test_a_manifest_is_read_as_it_was_written_whatever_the_order(found: list[Fil
     assert Manifest(found).id == manifest.id == blake3(manifest.to_bytes()).hexdigest()
 
 
-@settings(deadline=None)
 @given(found=collections, data=st.data())
 def test_bytes_are_taken_only_in_the_one_form_that_is_written(found: list[FileEntry], data: st.DataObject) -> None:
     written = bytearray(Manifest(found).to_bytes())

@@ -72,7 +72,7 @@ class Model:
         return events, refused
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(groups, st.booleans())
 def test_what_is_refused_half_way_leaves_nothing_and_troubles_nobody(
     history: list[list[list[NewEvent | str]]], another: bool

@@ -229,7 +229,7 @@ async def test_the_write_ahead_log_stays_small_while_others_read(tmp_path: Path)
         group.cancel_scope.cancel()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     groups=st.lists(
         st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), min_size=1, max_size=6), max_size=6

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datmo.objects.store import ObjectStore
@@ -29,7 +29,6 @@ def collect(store: ObjectStore, needed: list[str]) -> int:
     return store.collect(store.garbage(needed)).size
 
 
-@settings(deadline=None)
 @given(
     captures=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=6), min_size=1, max_size=6),
     needed=st.sets(st.integers(0, 30)),

@@ -85,7 +85,7 @@ HARMS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(captures=st.lists(st.lists(st.binary(max_size=30), min_size=1), min_size=1, max_size=5), again=st.data())
 def test_a_rebuilt_index_equals_the_one_that_was_written(captures: list[list[bytes]], again: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

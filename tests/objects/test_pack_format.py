@@ -26,7 +26,7 @@ def write_pack(folder: Path, blobs: list[bytes], kind: int = 0) -> Path:
     return path.rename(folder / writer.finish())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(blobs=st.lists(st.binary(max_size=100), unique=True))
 def test_a_pack_gives_back_what_was_put_into_it(blobs: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def test_the_bytes_of_a_pack_are_those_of_the_first_release(tmp_path: Path) -> N
     assert path.read_bytes() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_changed_or_shortened_index_is_never_believed(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

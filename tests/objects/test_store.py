@@ -73,7 +73,7 @@ def test_an_object_is_named_by_the_blake3_of_its_bytes(store: ObjectStore) -> No
     assert store.put_bytes(b"hello") == blake3(b"hello").hexdigest()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(blobs=st.lists(st.binary(max_size=200)))
 def test_what_is_put_is_read_back(blobs: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder, ObjectStore(Path(folder)) as store:

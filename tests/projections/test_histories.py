@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from datmo.core import project
 from datmo.core.event import NewEvent
@@ -25,7 +25,7 @@ from tests.projections.histories import DEFAULT, HISTORIES, PROJECT, VALUES, cre
 History = list[list[tuple[Callable[[int, dict[str, Any]], list[NewEvent]], int, dict[str, Any]]]]
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 @given(history=HISTORIES)
 def test_a_replay_gives_the_live_views_byte_for_byte(history: History) -> None:
     with in_memory() as file:
@@ -76,7 +76,7 @@ def dump(file: Path) -> dict[str, list[tuple[str, ...]]]:
         }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(history=HISTORIES, values=VALUES)
 def test_a_replay_up_to_a_position_shows_what_was_then(history: History, values: dict[str, Any]) -> None:
     with in_memory() as file:

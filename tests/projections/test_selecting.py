@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datmo.core.expression import parse
@@ -89,7 +89,6 @@ def table(rows: list[tuple[Any, ...]]) -> sqlite3.Connection:
     return connection
 
 
-@settings(deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=4), text=EXPRESSION)
 def test_sql_finds_exactly_those_for_which_the_expression_holds(rows: list[tuple[Any, ...]], text: str) -> None:
     with closing(table(rows)) as connection:
@@ -104,7 +103,6 @@ def test_sql_finds_exactly_those_for_which_the_expression_holds(rows: list[tuple
         assert (number in chosen) == bool(answer)
 
 
-@settings(deadline=None)
 @given(values=st.lists(VALUE, min_size=1, max_size=6))
 def test_rows_are_sorted_by_number_then_by_text_and_those_without_either_come_last(values: list[Any]) -> None:
     def rank(value: Any) -> tuple[Any, ...]:

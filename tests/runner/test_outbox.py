@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import datmo.aio
@@ -224,7 +224,6 @@ FLOATS = st.floats(width=64)
 COLUMNS = st.lists(st.tuples(st.integers(-(1 << 63), (1 << 63) - 1), FLOATS), min_size=1, max_size=20)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=5), COLUMNS, max_size=4))
 def test_points_come_back_from_their_payload(series: dict[str, list[tuple[int, float]]]) -> None:
     packed = {name: columns(points) for name, points in series.items()}
