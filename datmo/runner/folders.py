@@ -10,10 +10,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datmo.errors import RunnerError
+
 if TYPE_CHECKING:
     from datmo.runner.witness import FileLock
 
-__all__ = ["claim_again", "open_up", "remove_tree"]
+__all__ = ["claim", "claim_again", "open_up", "remove_tree"]
+
+
+def claim(folder: Path) -> FileLock:
+    """Make a task's folder and take its lock; nobody else knows this folder yet.
+
+    Raises:
+        RunnerError: the folder cannot be made.
+    """
+    from datmo.runner.witness import FileLock
+
+    try:
+        folder.mkdir(parents=True)
+        lock = FileLock(folder / "lock")
+        lock.try_acquire()
+    except OSError as error:
+        raise RunnerError(f"the task's folder {str(folder)!r} cannot be made: {error.strerror}") from error
+    return lock
 
 
 def claim_again(folder: Path) -> FileLock | None:

@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -35,12 +34,11 @@ from datmo.objects.store import ObjectStore
 from datmo.projections.tasks import TASKS, output_of
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect, keep
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
-from datmo.runner.folders import claim_again, remove_tree
+from datmo.runner.folders import claim, claim_again, remove_tree
 from datmo.runner.outbox import Outbox
 from datmo.runner.results import ResultLines
 from datmo.runner.stamps import read_stamps
 from datmo.runner.usage import Usage
-from datmo.runner.witness import FileLock
 
 __all__ = ["Live", "Supervisor"]
 
@@ -196,7 +194,7 @@ class Supervisor:
         # Shielded in a child task, because Ctrl-C breaks a shield in the main one.
         with anyio.CancelScope(shield=True), self._show:
             folder = self.spec.folder
-            lock = await anyio.to_thread.run_sync(_claim, folder)
+            lock = await anyio.to_thread.run_sync(claim, folder)
             try:
                 await self._supervise()
                 await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, folder))
@@ -383,18 +381,3 @@ class Supervisor:
                 if frames is not None:
                     await file.write(joiner.feed(frames))
             await file.write(joiner.close())
-
-
-def _claim(folder: Path) -> FileLock:
-    """Make a task's folder and take its lock; nobody else knows this folder yet.
-
-    Raises:
-        RunnerError: the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True)
-        lock = FileLock(folder / "lock")
-        lock.try_acquire()
-    except OSError as error:
-        raise RunnerError(f"the task's folder {str(folder)!r} cannot be made: {error.strerror}") from error
-    return lock

@@ -42,8 +42,8 @@ class ContainerScreen:
         try:
             with self._engine.speaking():
                 await self._container.wait()
-        except (DockerError, EngineUnreachable):  # the one or the other is gone
-            pass
+        except (DockerError, EngineUnreachable):
+            pass  # the container or the engine is gone: either way nothing more is shown
         self._ended = True
         if self._reading is not None:
             self._reading.deadline = anyio.current_time() + _LAST_WORDS
