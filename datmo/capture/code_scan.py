@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -208,9 +209,10 @@ def _index_copy(repository: Repository, cache: Cache, key: str, *, plain: bool) 
         return path
     cache.folder.mkdir(parents=True, exist_ok=True)
     for old in cache.folder.glob("*-*"):  # copies, and what killed captures left half-made
-        # Not one that a capture beside us may be about to use: git takes a missing index for an empty one.
-        if old.lstat().st_ctime < time.time() - _UNUSED_S:
-            old.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # a capture beside us has renamed or removed it
+            # Not one that it may be about to use: git takes a missing index for an empty one.
+            if old.lstat().st_ctime < time.time() - _UNUSED_S:
+                old.unlink()
     handle, name = tempfile.mkstemp(prefix="copy-", dir=cache.folder)
     os.close(handle)
     beside = Path(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,15 +22,12 @@ from datmo.engine.workspace import Workspace
 from datmo.errors import DatmoError, EngineUnreachable, RunnerError
 from datmo.projections import tasks
 from datmo.projections.projection import Row
-from datmo.runner.folders import remove_tree
+from datmo.runner.folders import claim_leftover, discard
 
 if TYPE_CHECKING:
     from datmo.runner.supervisor import Supervisor
 
 __all__ = ["Recovering"]
-
-_BEGINNING = 60.0
-"""Seconds after which an empty folder of a task is no longer one that just begins."""
 
 
 class Recovering:
@@ -120,14 +116,10 @@ class Recovering:
         return [task_id for task_id in there if task_id not in unfinished]
 
     async def _remove(self, task_id: str) -> None:
-        from datmo.runner.witness import FileLock
-
         folder = self._workspace.tasks_folder / task_id
-        if await anyio.to_thread.run_sync(_without_lock, folder):
-            return
-        lock = FileLock(folder / "lock")
         # A folder gets its lock before its task is recorded: one that nobody holds is garbage.
-        if not await anyio.to_thread.run_sync(lock.try_acquire):
+        lock = await anyio.to_thread.run_sync(claim_leftover, folder)
+        if lock is None:
             return
         try:
             row = await self._workspace.query(lambda connection: tasks.TASKS.load(connection, task_id))
@@ -135,7 +127,7 @@ class Recovering:
                 return  # somebody has recorded it meanwhile
             if row is not None and row["handle"] is not None:
                 await (await self._executors.get(row["executor"])).remove(row["handle"])
-            await anyio.to_thread.run_sync(remove_tree, folder)
+            await anyio.to_thread.run_sync(discard, folder)
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(lock.release)
@@ -230,13 +222,3 @@ def _names(folder: Path) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
-
-
-def _without_lock(folder: Path) -> bool:
-    """Say whether a folder has no lock: one that was being removed, which is finished, or one that just begins."""
-    names = _names(folder)
-    if "lock" in names:
-        return False
-    if names or (folder.exists() and time.time() - folder.stat().st_mtime > _BEGINNING):
-        remove_tree(folder)
-    return True

@@ -7,15 +7,16 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datmo.errors import RunnerError
+from datmo.runner.witness import FileLock, guarded
 
-if TYPE_CHECKING:
-    from datmo.runner.witness import FileLock
+__all__ = ["claim", "claim_again", "claim_leftover", "discard", "open_up", "remove_tree"]
 
-__all__ = ["claim", "claim_again", "open_up", "remove_tree"]
+_LOCK = "lock"
 
 
 def claim(folder: Path) -> FileLock:
@@ -24,12 +25,12 @@ def claim(folder: Path) -> FileLock:
     Raises:
         RunnerError: the folder cannot be made.
     """
-    from datmo.runner.witness import FileLock
-
     try:
-        folder.mkdir(parents=True)
-        lock = FileLock(folder / "lock")
-        lock.try_acquire()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with guarded(folder.parent):
+            folder.mkdir()
+            lock = FileLock(folder / _LOCK)
+            lock.try_acquire()
     except OSError as error:
         raise RunnerError(f"the task's folder {str(folder)!r} cannot be made: {error.strerror}") from error
     return lock
@@ -37,14 +38,35 @@ def claim(folder: Path) -> FileLock:
 
 def claim_again(folder: Path) -> FileLock | None:
     """Take the lock of a task's folder, making the folder where it is gone; None where somebody else has it."""
-    from datmo.runner.witness import FileLock
-
-    lock = FileLock(folder / "lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with guarded(folder.parent):
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / _LOCK)
         return lock if lock.try_acquire() else None
-    except (FileExistsError, FileNotFoundError):
-        return None  # it went between two of these steps: whoever removes it has finished the task
+
+
+def claim_leftover(folder: Path) -> FileLock | None:
+    """Take the lock of a folder that may be garbage; None where somebody else has it, or has removed the folder."""
+    with guarded(folder.parent):
+        # Folder and lock come and go under the guard: one without a lock was left so by a process that was killed.
+        lock = FileLock(folder / _LOCK)
+        return lock if folder.is_dir() and lock.try_acquire() else None
+
+
+def discard(folder: Path) -> None:
+    """Remove a task's folder, whose lock the caller holds and releases after it. Done twice, it does nothing.
+
+    Raises:
+        OSError: something in it belongs to somebody else.
+    """
+    with suppress(FileNotFoundError):
+        with os.scandir(folder) as entries:
+            inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for path in inside:
+            remove_tree(Path(path))
+        # The lock goes last and with its folder, or another one could take it anew in a folder that is half gone.
+        with guarded(folder.parent):
+            remove_tree(folder)
 
 
 def open_up(folder: Path, *inside: Path) -> None:

@@ -34,7 +34,7 @@ from datmo.objects.store import ObjectStore
 from datmo.projections.tasks import TASKS, output_of
 from datmo.runner.collecting import LOG_NAME, Leftovers, collect, keep
 from datmo.runner.executors.base import Chunk, Ended, Executor, Handle, RunSpec
-from datmo.runner.folders import claim, claim_again, remove_tree
+from datmo.runner.folders import claim, claim_again, discard
 from datmo.runner.outbox import Outbox
 from datmo.runner.results import ResultLines
 from datmo.runner.stamps import read_stamps
@@ -151,7 +151,7 @@ class Supervisor:
             with anyio.CancelScope(shield=True):
                 if handle is not None:
                     await self._tidy(partial(self.executor.remove, handle))
-                await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, folder))
+                await self._tidy(lambda: anyio.to_thread.run_sync(discard, folder))
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(lock.release)
@@ -197,7 +197,7 @@ class Supervisor:
             lock = await anyio.to_thread.run_sync(claim, folder)
             try:
                 await self._supervise()
-                await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, folder))
+                await self._tidy(lambda: anyio.to_thread.run_sync(discard, folder))
             finally:
                 await anyio.to_thread.run_sync(lock.release)
 
@@ -206,7 +206,7 @@ class Supervisor:
             if self.created:
                 await self.log.append(*self.created)
         except DatmoError:
-            await self._tidy(lambda: anyio.to_thread.run_sync(remove_tree, self.spec.folder))
+            await self._tidy(lambda: anyio.to_thread.run_sync(discard, self.spec.folder))
             raise
         handle = await self._start()
         if handle is not None:

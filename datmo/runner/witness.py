@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["FileLock", "Witness", "alive", "boot_id", "end_session", "reap", "witness"]
+__all__ = ["FileLock", "Witness", "alive", "boot_id", "end_session", "guarded", "reap", "witness"]
 
 
 class Witness(NamedTuple):
@@ -113,6 +113,22 @@ def _status(pid: int) -> _Status | None:
     return _Status(fields[0].decode("ascii"), int(fields[3]), int(fields[19]))
 
 
+@contextmanager
+def guarded(folder: Path) -> Iterator[None]:
+    """Hold a folder for some microseconds, in which something in it comes or goes. It blocks.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a fork in another thread may have copied the descriptor
+        os.close(descriptor)
+
+
 _locks: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
 
@@ -142,7 +158,7 @@ class FileLock:
         """Take the lock, unless a living process holds it. Returns whether this object holds it now."""
         with self._threads:
             if self._descriptor is None:
-                with self._guard():
+                with guarded(self.path.parent):
                     self._descriptor = self._take()
             return self._descriptor is not None
 
@@ -158,7 +174,7 @@ class FileLock:
     def holder(self) -> Witness | None:
         """Return the living process that holds the lock, or None. A look, not a claim."""
         try:
-            with self._guard():
+            with guarded(self.path.parent):
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     return None if self._lock(descriptor) else self._living(descriptor)
@@ -166,16 +182,6 @@ class FileLock:
                     os.close(descriptor)
         except FileNotFoundError:
             return None
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            fcntl.flock(folder, fcntl.LOCK_UN)  # a fork in another thread may have copied the descriptor
-            os.close(folder)
 
     def _take(self) -> int | None:
         descriptor = self._open()

@@ -109,6 +109,17 @@ def test_captures_at_once_agree(project: Project) -> None:
     assert project.git("fsck", "--full", "--strict") == ""
 
 
+def test_captures_at_once_of_an_index_that_changes_agree(project: Project) -> None:
+    for number in range(10):
+        project.write(f"new-{number}.txt", f"{number}")
+        project.git(
+            "add", "-A"
+        )  # a copy of the new index is made by all of them at once, and the old ones are looked at
+        with ThreadPoolExecutor(8) as pool:
+            captures = set(pool.map(lambda _: project.code.capture(project.store), range(8)))
+        assert captures == {project.capture()}
+
+
 def test_the_head_of_the_log_only_moves_forward(project: Project) -> None:
     assert project.code.head() is None
     project.code.put_head(5, "five")

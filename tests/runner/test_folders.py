@@ -1,12 +1,15 @@
-"""Folders of tasks: claimed by one of many who come at once, while another one removes them."""
+"""Folders of tasks: claimed by one of many who come at once, while others remove them."""
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from datmo.runner.folders import claim_again, remove_tree
+from datmo.runner.folders import claim, claim_again, claim_leftover, discard
 
 
 def test_a_folder_that_is_gone_is_made_and_taken_once(tmp_path: Path) -> None:
@@ -21,26 +24,78 @@ def test_a_folder_that_is_gone_is_made_and_taken_once(tmp_path: Path) -> None:
 
 
 def test_one_that_is_removed_meanwhile_is_no_error(tmp_path: Path) -> None:
-    folder = tmp_path / "one"
-    failures: list[Exception] = []
-    taken = threading.Semaphore(0)
+    folder = tmp_path / "tasks" / "one"
 
-    def claim_and_remove() -> None:
-        try:
-            for _ in range(300):
-                lock = claim_again(folder)
-                if lock is not None:
-                    taken.release()
-                    with suppress(OSError):  # somebody has claimed it anew meanwhile, and removes it
-                        remove_tree(folder)
-                    lock.release()
-        except Exception as error:  # noqa: BLE001  # shown below
-            failures.append(error)
+    def claim_and_remove(_: int) -> int:
+        taken = 0
+        for _ in range(300):
+            lock = claim_again(folder)
+            if lock is not None:
+                taken += 1
+                (folder / "code").mkdir()  # it is another one's while another one has the lock
+                discard(folder)
+                lock.release()
+        return taken
 
-    threads = [threading.Thread(target=claim_and_remove) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    assert taken.acquire(blocking=False)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(claim_and_remove, range(4)))
+    assert list((tmp_path / "tasks").iterdir()) == []
+
+
+def test_only_what_nobody_holds_is_a_leftover(tmp_path: Path) -> None:
+    held, left, gone = (tmp_path / "tasks" / name for name in ("held", "left", "gone"))
+    lock = claim(held)
+    left.mkdir()  # as of one who was killed between making the folder and taking its lock
+    assert claim_leftover(held) is None
+    assert claim_leftover(gone) is None
+    assert not gone.exists()
+    found = claim_leftover(left)
+    assert found is not None
+    discard(left)
+    found.release()
+    lock.release()
+    assert [each.name for each in (tmp_path / "tasks").iterdir()] == ["held"]
+
+
+BEGIN = """
+import sys, uuid
+from pathlib import Path
+from datmo.runner.folders import claim, discard
+
+tasks = Path(sys.argv[1])
+print("began", flush=True)
+while True:
+    folder = tasks / uuid.uuid4().hex
+    lock = claim(folder)
+    (folder / "code").mkdir()  # it is there: nobody takes a folder that begins for garbage
+    discard(folder)
+    lock.release()
+"""
+
+
+def test_whatever_one_who_is_killed_leaves_is_a_leftover(tmp_path: Path) -> None:
+    tasks = tmp_path / "tasks"
+    tasks.mkdir()
+    for _ in range(5):
+        beginning = [
+            subprocess.Popen([sys.executable, "-c", BEGIN, str(tasks)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for _ in range(2)
+        ]
+        for each in beginning:
+            assert each.stdout is not None
+            assert each.stdout.readline() == b"began\n"
+        for _ in range(200):
+            sweep(tasks)
+        for each in beginning:
+            each.send_signal(signal.SIGKILL)
+            assert each.communicate() == (b"", b"")
+        sweep(tasks)
+        assert os.listdir(tasks) == []
+
+
+def sweep(tasks: Path) -> None:
+    for name in os.listdir(tasks):
+        lock = claim_leftover(tasks / name)
+        if lock is not None:
+            discard(tasks / name)
+            lock.release()
