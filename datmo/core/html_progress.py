@@ -5,7 +5,7 @@ from __future__ import annotations
 from datmo.core.html import code_html, inline_html, number_html, sparkline, table_html, text_html
 from datmo.core.watched import Watched, WatchedTask
 
-__all__ = ["clock", "counts", "described", "progress_html", "size", "tasks_html"]
+__all__ = ["clock", "counts", "described", "progress_html", "tasks_html"]
 
 _MOST_ROWS = 10
 _MOST_METRICS = 6
@@ -17,15 +17,6 @@ def clock(seconds: float) -> str:
     """Return a time as a clock shows it: 01:07, or 2:00:03."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes:02}:{rest:02}"
-
-
-def size(count: float) -> str:
-    """Return an amount of bytes in three digits."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def progress_html(line: str, done: int, total: int) -> str:

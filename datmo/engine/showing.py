@@ -113,7 +113,7 @@ class Showing:
             show({"text/plain": line, "text/html": page}, raw=True, display_id=self._id)
 
     def _progress(self, word: str = "") -> str:
-        from datmo.core.html_progress import size
+        from datmo.core.measures import size
 
         done, total = self._bytes
         amount = f"{size(done)} of {size(total)}" if total else ""

@@ -124,7 +124,7 @@ def test_bytes_are_counted_and_what_was_done_is_left_to_read(at_once: Kernel, tm
         file.truncate(30_000_000)
     shown = at_once.run(f"_ = datmo.snapshot.create('large', filepaths=[{str(tmp_path / 'weights.bin')!r}])")
     assert one_display(shown)
-    assert "30 MB of 30 MB" in shown[-1].text
+    assert "30.0 MB of 30.0 MB" in shown[-1].text
     assert "done" in shown[-1].text
     assert "<progress" not in shown[-1].page
 
