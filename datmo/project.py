@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datmo.engine.log import AsOf
     from datmo.engine.project import Status
     from datmo.eventlog.verify import LogReport
+    from datmo.objects.meter import Reported
     from datmo.projections.views import ReplayReport
     from datmo.snapshot import Snapshot
     from datmo.snapshots import Snapshots
@@ -320,14 +321,14 @@ class EventLog:
         """Return the last position and its hash."""
         return portal.call(self._log.head)
 
-    def verify(self) -> LogReport:
+    def verify(self, *, progress: Reported | None = None) -> LogReport:
         """Check every stored byte, and that the head noted in git lies in the log."""
-        return portal.call(self._log.verify)
+        return portal.call(self._log.verify, progress=progress)
 
-    def replay(self) -> ReplayReport:
+    def replay(self, *, progress: Reported | None = None) -> ReplayReport:
         """Fold the whole log anew beside the live views, and compare."""
-        return portal.call(self._log.replay)
+        return portal.call(self._log.replay, progress=progress)
 
-    def as_of(self, moment: int | datetime) -> AsOf:
+    def as_of(self, moment: int | datetime, *, progress: Reported | None = None) -> AsOf:
         """Return sessions, snapshots and tasks as they were at a position or a time."""
-        return portal.call(self._log.as_of, moment)
+        return portal.call(self._log.as_of, moment, progress=progress)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncclick as click
 
+from datmo.cli.bar import bar
 from datmo.cli.base import Group, effective_limit, format_option, limit_option, opened, time_of
 from datmo.cli.table import Column, table
 from datmo.cli.terminal import colourful, hint, paint, put, put_json, say, width
@@ -214,7 +215,8 @@ async def verify(form: str) -> int:
     The exit code is 1 where something is wrong.
     """
     async with opened() as project:
-        report = await project.log.verify()
+        with bar("verifying", "events") as progress:
+            report = await project.log.verify(progress=progress)
     if form == "json":
         from datmo.cli.documents import put_document
 
@@ -250,12 +252,14 @@ async def replay(moment: int | datetime | None, form: str) -> int:
     """
     if moment is not None:
         async with opened() as project:
-            then = await project.log.as_of(moment)
+            with bar("replaying", "events") as progress:
+                then = await project.log.as_of(moment, progress=progress)
         await _put_as_of(then, form)
         return 0
     began = time.perf_counter()
     async with opened() as project:
-        report = await project.log.replay()
+        with bar("replaying", "events") as progress:
+            report = await project.log.replay(progress=progress)
     took = time.perf_counter() - began
     if form == "json":
         from datmo.cli.documents import put_document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["duration", "sampled", "size"]
+__all__ = ["duration", "progress", "sampled", "size"]
 
 
 def duration(seconds: float | None) -> str:
@@ -33,6 +33,18 @@ def size(count: int) -> str:
         if number < 999.95:
             return f"{number:.1f} {unit}"
     return f"{number / 1000:.1f} TB"
+
+
+def progress(done: int, total: int, unit: str | None = None) -> str:
+    """Return how far work is; nothing where it is not known how much there is in all.
+
+    Parameters:
+        done, total: how much is done, and how much there is.
+        unit: what is counted, `events` or the like; bytes by default.
+    """
+    if not total:
+        return ""
+    return f"{size(done)} of {size(total)}" if unit is None else f"{done:,} of {total:,} {unit}"
 
 
 def sampled(name: str, value: float) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio.to_thread
 
@@ -12,6 +12,8 @@ from datmo.core.entity.session import Session
 from datmo.core.entity.snapshot import Snapshot
 from datmo.core.entity.task import Task
 from datmo.core.event import EXPECTATIONS, Appended, Event, Expected, NewEvent, microseconds
+from datmo.engine.metering import telling
+from datmo.engine.showing import shows
 from datmo.engine.workspace import Workspace
 from datmo.errors import AmbiguousId, DamagedLog, EntityNotFound, InvalidArgument, InvalidArgumentType
 from datmo.eventlog.streams import streams_from
@@ -19,6 +21,9 @@ from datmo.eventlog.verify import LogReport, Problem
 from datmo.projections import project, sessions, snapshots, tasks
 from datmo.projections.all import VIEWS
 from datmo.projections.views import ReplayReport, compare_file, replay_file
+
+if TYPE_CHECKING:
+    from datmo.objects.meter import Reported
 
 __all__ = ["AsOf", "Log"]
 
@@ -133,13 +138,17 @@ class Log:
         """Return the last position and its hash: noted elsewhere, it seals everything up to it."""
         return await self._log.head()
 
-    async def verify(self) -> LogReport:
+    @shows("verifying", "events")
+    async def verify(self, *, progress: Reported | None = None) -> LogReport:
         """Check every stored byte, and that the head noted in git lies in the log.
+
+        Parameters:
+            progress: called with the events that are checked and those that there are, from a worker thread.
 
         Returns:
             A report; `ok` says whether nothing is wrong, `problems` name the positions.
         """
-        report = await self._log.verify()
+        report = await self._log.verify(telling(progress))
         noted = await self._workspace.in_thread(lambda: self._workspace.code.head())  # noqa: PLW0108  # on the loop it would import pygit2
         if noted is None:
             return report
@@ -153,15 +162,22 @@ class Log:
         wrong = Problem(position, "the log does not hold the head that was noted in git: it was cut or rewritten")
         return report._replace(problems=(*report.problems, wrong))
 
-    async def replay(self) -> ReplayReport:
-        """Fold the whole log anew beside the live views and compare: `different` names the views that are not equal."""
-        return await anyio.to_thread.run_sync(compare_file, self._log.path, VIEWS)
+    @shows("replaying", "events")
+    async def replay(self, *, progress: Reported | None = None) -> ReplayReport:
+        """Fold the whole log anew beside the live views and compare: `different` names the views that are not equal.
 
-    async def as_of(self, moment: int | datetime) -> AsOf:
+        Parameters:
+            progress: called with the events that are folded and those that will be, from a worker thread.
+        """
+        return await anyio.to_thread.run_sync(compare_file, self._log.path, VIEWS, telling(progress))
+
+    @shows("replaying", "events")
+    async def as_of(self, moment: int | datetime, *, progress: Reported | None = None) -> AsOf:
         """Return sessions, snapshots and tasks as they were, from a fold of its own.
 
         Parameters:
             moment: a position, or an aware time.
+            progress: called with the events that are folded and those that will be, from a worker thread.
 
         Raises:
             InvalidArgument: the position is negative, or the time has no time zone.
@@ -170,10 +186,10 @@ class Log:
             moment = await self._log.position_at(microseconds(moment))
         if moment < 0:
             raise InvalidArgument(f"{moment} is no position of a log", hint="positions begin with 1")
-        return await anyio.to_thread.run_sync(self._as_of, moment)
+        return await anyio.to_thread.run_sync(self._as_of, moment, telling(progress))
 
-    def _as_of(self, position: int) -> AsOf:
-        connection, report = replay_file(self._log.path, VIEWS, position)
+    def _as_of(self, position: int, progress: Reported | None) -> AsOf:
+        connection, report = replay_file(self._log.path, VIEWS, position, progress)
         try:
             row = project.load(connection)
             model_id = row["id"] if row else ""

@@ -9,19 +9,31 @@ from datmo.engine.workspace import Workspace, heard
 if TYPE_CHECKING:
     from datmo.objects.meter import Meter, Reported
 
-__all__ = ["metered"]
+__all__ = ["metered", "telling"]
+
+
+def telling(report: Reported | None) -> Reported | None:
+    """Return what tells everybody who wants to know how far the work is; None where nobody does.
+
+    Parameters:
+        report: who the caller of the operation wants to be told.
+    """
+    showing = heard.get()
+    if report is None or showing is None:
+        return report if showing is None else showing.report
+
+    def tell(done: int, total: int) -> None:
+        report(done, total)
+        showing.report(done, total)
+
+    return tell
 
 
 async def metered(workspace: Workspace, report: Reported | None) -> Meter | None:
     """Return what adds up the bytes that are done; None where nobody wants to know."""
-    showing = heard.get()
-    told = [each for each in (report, None if showing is None else showing.report) if each is not None]
-    if not told:
+    tell = telling(report)
+    if tell is None:
         return None
-
-    def tell(done: int, total: int) -> None:
-        for each in told:
-            each(done, total)
 
     def make() -> Meter:
         from datmo.objects.meter import Meter

@@ -49,15 +49,17 @@ class Showing:
     Parameters:
         display: displays something in a notebook.
         what: the operation, in a word or two.
+        unit: what is counted; bytes by default.
     """
 
-    def __init__(self, display: ModuleType, what: str) -> None:
+    def __init__(self, display: ModuleType, what: str, unit: str | None = None) -> None:
         self._display = display
         self._id = new_id()
         self._what = what
+        self._unit = unit
         self._began = time.monotonic()
         self._notice = ""
-        self._bytes = (0, 0)
+        self._done = (0, 0)
         self._drawn = ""
         self._over = False
         self.line: Callable[[], str] = self._progress
@@ -80,8 +82,8 @@ class Showing:
         self._notice = next((part for part in reversed(line.splitlines()) if part.strip()), "")
 
     def report(self, done: int, total: int) -> None:
-        """Hear how many bytes are done; called from worker threads."""
-        self._bytes = done, total
+        """Hear how much is done; called from worker threads."""
+        self._done = done, total
 
     async def draw_on(self) -> None:
         """Draw it again and again, once it has lasted for a while."""
@@ -92,7 +94,7 @@ class Showing:
 
     def close(self, line: str) -> None:
         """Show a last line."""
-        self._bytes, self._over = (0, 0), True
+        self._done, self._over = (0, 0), True
         self._draw(line)
 
     def end(self, word: str) -> None:
@@ -104,7 +106,7 @@ class Showing:
         """Show a line, and what is below it, in the place of what was shown."""
         from datmo.core.html_progress import progress_html
 
-        page = progress_html(line, *self._bytes) + below
+        page = progress_html(line, *self._done) + below
         if page == self._drawn:
             return
         show = self._display.update_display if self._drawn else self._display.display
@@ -113,22 +115,26 @@ class Showing:
             show({"text/plain": line, "text/html": page}, raw=True, display_id=self._id)
 
     def _progress(self, word: str = "") -> str:
-        from datmo.core.measures import size
+        from datmo.core.measures import progress
 
-        done, total = self._bytes
-        amount = f"{size(done)} of {size(total)}" if total else ""
-        words = [self._what, amount, self.lasted, word or self._notice]
+        words = [self._what, progress(*self._done, self._unit), self.lasted, word or self._notice]
         return " · ".join(word for word in words if word)
 
 
 @asynccontextmanager
-async def shown(workspace: Workspace, what: str) -> AsyncIterator[Showing | None]:
-    """Show an operation while the block runs; gives None where nobody looks, or where it is a part of another."""
+async def shown(workspace: Workspace, what: str, unit: str | None = None) -> AsyncIterator[Showing | None]:
+    """Show an operation while the block runs; gives None where nobody looks, or where it is a part of another.
+
+    Parameters:
+        workspace: the project.
+        what: the operation, in a word or two.
+        unit: what is counted; bytes by default.
+    """
     display = in_notebook()
     if display is None or heard.get() is not None or _quiet(workspace):
         yield None
         return
-    showing = Showing(display, what)
+    showing = Showing(display, what, unit)
     token = heard.set(showing)
     try:
         with single_error():
@@ -148,18 +154,19 @@ async def shown(workspace: Workspace, what: str) -> AsyncIterator[Showing | None
 
 
 def shows(
-    what: str,
+    what: str, unit: str | None = None
 ) -> Callable[[Callable[Concatenate[R, P], Awaitable[T]]], Callable[Concatenate[R, P], Awaitable[T]]]:
     """Return a decorator by which a method is shown while it lasts.
 
     Parameters:
         what: what it does, in a word or two.
+        unit: what is counted; bytes by default.
     """
 
     def decorate(method: Callable[Concatenate[R, P], Awaitable[T]]) -> Callable[Concatenate[R, P], Awaitable[T]]:
         @wraps(method)
         async def call(self: R, /, *arguments: P.args, **options: P.kwargs) -> T:
-            async with shown(self._workspace, what):
+            async with shown(self._workspace, what, unit):
                 return await method(self, *arguments, **options)
 
         return call

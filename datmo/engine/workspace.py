@@ -39,7 +39,7 @@ class Hearer(Protocol):
         """Hear what it has to say."""
 
     def report(self, done: int, total: int) -> None:
-        """Hear how many bytes are done, of those that are known to be done in all; called from worker threads."""
+        """Hear how much is done, of what is known to be done in all: bytes most often; called from worker threads."""
 
 
 heard: ContextVar[Hearer | None] = ContextVar("heard", default=None)

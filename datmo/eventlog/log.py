@@ -277,9 +277,9 @@ class EventLog:
         except (sqlite3.DatabaseError, JSONDecodeError) as error:
             raise DamagedLog(None, f"the log or its views could not be read ({error})") from error
 
-    async def verify(self) -> LogReport:
+    async def verify(self, progress: Callable[[int, int], None] | None = None) -> LogReport:
         """Check every stored byte; see `datmo.eventlog.verify`."""
-        return await anyio.to_thread.run_sync(verify_file, self.path)
+        return await anyio.to_thread.run_sync(verify_file, self.path, progress)
 
 
 def _actor() -> str:

@@ -11,6 +11,7 @@ never looks at, because the position is the record's key. Made an 8 or a 9 it st
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,8 @@ from datmo.eventlog.schema import open_file
 __all__ = ["LogReport", "Problem", "verify_file"]
 
 _MOST_PROBLEMS = 100
+_TELLING = 4096
+"""Events between two reports of how far it is."""
 _TYPES = b"integer,text,text,integer,text,integer,integer,text,text,integer"
 _COLUMNS = """
     SELECT position, id, stream, version, type, schema, recorded_at, actor, correlation, ordinal, digest, hash, data,
@@ -66,8 +69,10 @@ class LogReport(NamedTuple):
 
 
 class _Check:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, progress: Callable[[int, int], None] | None) -> None:
         self.connection = connection
+        self.progress = progress
+        self.total = 0
         self.events = 0
         self.payloads = 0
         self.position = 0
@@ -101,6 +106,11 @@ class _Check:
                 for row in found:
                     self.row(row)
 
+    def tell(self) -> None:
+        """Tell how many events are checked."""
+        if self.progress is not None:
+            self.progress(self.events, self.total)
+
     def unreadable(self, position: int, error: Exception) -> None:
         self.no_gap(position)
         self.add(position, f"the row cannot be read ({error})")
@@ -123,6 +133,8 @@ class _Check:
         self.no_gap(position)
         self.position = position
         self.events += 1
+        if not self.events % _TELLING:
+            self.tell()
         if (types, hash_type, data_type) != (_TYPES, b"blob", b"blob") or digest_type not in (b"blob", b"null"):
             self.add(position, "a column has another type than was written")
             self.hash = stored if isinstance(stored, bytes) else None
@@ -180,8 +192,12 @@ class _Check:
                 self.add(None, f"the database's structure is damaged ({line.decode(errors='replace')})")
 
 
-def verify_file(path: Path) -> LogReport:
+def verify_file(path: Path, progress: Callable[[int, int], None] | None = None) -> LogReport:
     """Check a whole log; blocks as long as that takes (some seconds for a million events).
+
+    Parameters:
+        path: the log.
+        progress: called with the events that are checked and those that there are.
 
     Raises:
         LogTooNew: a newer Datmo wrote it.
@@ -189,10 +205,12 @@ def verify_file(path: Path) -> LogReport:
     """
     with closing(open_file(path)) as connection:
         connection.text_factory = bytes
-        check = _Check(connection)
+        check = _Check(connection, progress)
         connection.execute("BEGIN")
         try:
+            (check.total,) = connection.execute("SELECT ifnull(max(position), 0) FROM event").fetchone()
             check.rows()
+            check.tell()
             check.end()
         except (sqlite3.Error, OverflowError) as error:
             check.add(None, f"the database's structure is damaged ({error})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,8 @@ _VERSIONS = "CREATE TABLE IF NOT EXISTS view (name TEXT PRIMARY KEY, version INT
 
 
 _MOST_ROWS = 2048
+_TELLING = 4096
+"""Events between two reports of how far a replay is."""
 
 Folds = tuple[tuple[int, Callable[[Event], str] | None, Fold], ...]
 """What is to be done with an event of one type: which projection, which of its rows, how."""
@@ -201,8 +203,20 @@ class Folding:
         self._changed.clear()
 
 
-def replay_file(path: Path, views: Views, upto: int | None = None) -> tuple[sqlite3.Connection, ReplayReport]:
+Reported = Callable[[int, int], None]
+"""Called with the events that are folded and those that will be."""
+
+
+def replay_file(
+    path: Path, views: Views, upto: int | None = None, progress: Reported | None = None
+) -> tuple[sqlite3.Connection, ReplayReport]:
     """Fold a log, up to a position or whole, into views of its own in memory. Blocks while it does.
+
+    Parameters:
+        path: the log.
+        views: the views.
+        upto: the position, or None.
+        progress: told how far it is.
 
     Returns:
         A connection to the replayed views, to be closed by the caller, and what was found.
@@ -211,16 +225,22 @@ def replay_file(path: Path, views: Views, upto: int | None = None) -> tuple[sqli
     views.create(scratch)
     with closing(open_file(path)) as connection:
         connection.execute("BEGIN")
-        report = _replay(connection, scratch, views, upto)
+        report = _replay(connection, scratch, views, upto, progress)
     return scratch, report
 
 
-def compare_file(path: Path, views: Views) -> ReplayReport:
-    """Replay a log and compare with the live views, both as of one moment. Blocks while it does."""
+def compare_file(path: Path, views: Views, progress: Reported | None = None) -> ReplayReport:
+    """Replay a log and compare with the live views, both as of one moment. Blocks while it does.
+
+    Parameters:
+        path: the log.
+        views: the views.
+        progress: told how far it is.
+    """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch, closing(open_file(path)) as connection:
         views.create(scratch)
         connection.execute("BEGIN")
-        report = _replay(connection, scratch, views, None)
+        report = _replay(connection, scratch, views, None, progress)
         different = [
             projection.table
             for projection in views.projections
@@ -230,14 +250,28 @@ def compare_file(path: Path, views: Views) -> ReplayReport:
 
 
 def _replay(
-    connection: sqlite3.Connection, scratch: sqlite3.Connection, views: Views, upto: int | None
+    connection: sqlite3.Connection,
+    scratch: sqlite3.Connection,
+    views: Views,
+    upto: int | None,
+    progress: Reported | None,
 ) -> ReplayReport:
     last = head(connection)[0] if upto is None else min(upto, head(connection)[0])
     scratch.execute("BEGIN")
-    unknown = views.replay(scratch, iterate(connection, Selection(upto=last), views.schemas))
+    events = iterate(connection, Selection(upto=last), views.schemas)
+    unknown = views.replay(scratch, events if progress is None else _told(events, last, progress))
     scratch.execute("COMMIT")
     rows = sum(scratch.execute(f"SELECT count(*) FROM {view.table}").fetchone()[0] for view in views.projections)
     return ReplayReport(last, rows, (), unknown)
+
+
+def _told(events: Iterator[Event], last: int, progress: Reported) -> Iterator[Event]:
+    """Yield events up to a position, and tell how far that is."""
+    for event in events:
+        yield event
+        if not event.position % _TELLING:
+            progress(event.position, last)
+    progress(last, last)
 
 
 def _dump(connection: sqlite3.Connection, projection: Projection) -> list[tuple[object, ...]]:

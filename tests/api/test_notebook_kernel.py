@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -127,6 +128,12 @@ def test_bytes_are_counted_and_what_was_done_is_left_to_read(at_once: Kernel, tm
     assert "30.0 MB of 30.0 MB" in shown[-1].text
     assert "done" in shown[-1].text
     assert "<progress" not in shown[-1].page
+
+
+def test_events_are_counted(at_once: Kernel) -> None:
+    shown = at_once.run("with datmo.open() as project: _ = project.log.verify()")
+    assert one_display(shown)
+    assert re.match(r"verifying · ([\d,]+) of \1 events · 00:\d\d · done", shown[-1].text)
 
 
 def test_threads_each_show_their_own(at_once: Kernel) -> None:

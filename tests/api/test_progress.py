@@ -1,4 +1,4 @@
-"""How far long work on snapshots has come is told, in order, up to the end."""
+"""How far long work has come is told, in order, up to the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from datmo.core.event import NewEvent
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +59,25 @@ async def test_export_and_import_are_told(project: Any, tmp_path: Path) -> None:
     for told in (written, read):
         assert told.in_order()
         assert told[-1][0] == told[-1][1] >= 3_000_000
+
+
+async def test_events_are_told(project: Any) -> None:
+    about = f"project/{project.id}"
+    await project.log.append(*(NewEvent(about, "project.described", {"name": f"{number}"}) for number in range(9000)))
+    last, _ = await project.log.head()
+    verified, replayed, then = Told(), Told(), Told()
+    assert (await project.log.verify(progress=verified)).ok
+    assert (await project.log.replay(progress=replayed)).different == ()
+    assert (await project.log.as_of(8500, progress=then)).position == 8500
+    for told in (verified, replayed):
+        assert told == [(4096, last), (8192, last), (last, last)]
+    assert then == [(4096, 8500), (8192, 8500), (8500, 8500)]
+
+
+async def test_of_an_empty_past_nothing_is_folded(project: Any) -> None:
+    told = Told()
+    await project.log.as_of(0, progress=told)
+    assert told == [(0, 0)]
 
 
 async def test_what_a_listener_raises_ends_the_work_and_nothing_is_recorded(project: Any, tmp_path: Path) -> None:

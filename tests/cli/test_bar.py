@@ -6,10 +6,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
+import datmo.cli.log
 from datmo.cli.bar import bar
+from datmo.cli.edge import execute
+from tests.cli.conftest import Datmo
 
 
 @contextmanager
@@ -24,6 +28,16 @@ def terminal() -> Iterator[int]:
     os.close(ours)
 
 
+def all_of(seen: int) -> str:
+    """What has been written to the terminal so far, and `end`."""
+    sys.stderr.write("end")
+    sys.stderr.flush()
+    shown = ""
+    while not shown.endswith("end"):  # a terminal hands on what was written piece by piece
+        shown += os.read(seen, 1 << 16).decode(errors="replace")
+    return shown
+
+
 def test_it_shows_bytes_and_goes_away_again() -> None:
     with terminal() as seen:
         with bar("storing", after=0) as progress:
@@ -31,14 +45,38 @@ def test_it_shows_bytes_and_goes_away_again() -> None:
             progress(0, 4_000_000)
             progress(1_000_000, 4_000_000)
             progress(3_000_000, 4_000_000)
-        sys.stderr.write("end")
-        sys.stderr.flush()
-        shown = ""
-        while not shown.endswith("end"):  # a terminal hands on what was written piece by piece
-            shown += os.read(seen, 1 << 16).decode(errors="replace")
+        shown = all_of(seen)
     assert "storing" in shown
     assert "3.0/4.0 MB" in shown
     assert shown.endswith("\x1b[2Kend")  # the line is empty again
+
+
+def test_what_is_no_bytes_is_counted() -> None:
+    with terminal() as seen:
+        with bar("verifying", "events", after=0) as progress:
+            assert progress is not None
+            progress(4096, 12_345)
+        shown = all_of(seen)
+    assert "verifying" in shown
+    assert "4,096 of 12,345 events" in shown
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("log verify", "verifying"), ("log replay", "replaying"), ("log replay --to 2", "replaying")],
+)
+async def test_long_commands_show_it(run: Datmo, monkeypatch: pytest.MonkeyPatch, line: str, words: str) -> None:
+    monkeypatch.setattr(datmo.cli.log, "bar", partial(bar, after=0))
+    assert words not in (await run(*line.split())).err
+    with terminal() as seen:
+        assert await execute([*line.split(), "--quiet"]) == 0
+        assert all_of(seen) == "end"
+        assert await execute(line.split()) == 0
+        shown = all_of(seen)
+    assert words in shown
+    assert "events" in shown
 
 
 def test_short_work_shows_nothing() -> None:
