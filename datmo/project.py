@@ -141,9 +141,9 @@ class Project:
 
         return tracking(self._held, name, config, session_id, system_metrics=system_metrics)
 
-    def gc(self, *, dry_run: bool = False) -> Collection:
+    def gc(self, *, dry_run: bool = False, progress: Reported | None = None) -> Collection:
         """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""
-        return portal.call(self._project.gc, dry_run=dry_run)
+        return portal.call(self._project.gc, dry_run=dry_run, progress=progress)
 
     def cleanup_plan(self) -> list[str]:
         """Return what `cleanup` would remove, a line each."""

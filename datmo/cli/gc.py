@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import asyncclick as click
 
+from datmo.cli.bar import bar
 from datmo.cli.base import Command, format_option, opened
 from datmo.cli.terminal import hint, put, say
 from datmo.cli.words import amount, size
@@ -25,10 +26,14 @@ async def gc(dry_run: bool, form: str) -> None:
     It first says what it would remove. Afterwards they cannot be restored. Work may go on beside it.
     """
     async with opened() as project:
-        planned = await project.gc(dry_run=True)
+        with bar("looking") as progress:
+            planned = await project.gc(dry_run=True, progress=progress)
         if form != "json":
             await put(_told(planned))
-        done = planned if dry_run else await project.gc()
+        done = planned
+        if not dry_run:
+            with bar("removing") as progress:
+                done = await project.gc(progress=progress)
     if form == "json":
         from datmo.cli.documents import put_document
 

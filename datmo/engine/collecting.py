@@ -16,6 +16,8 @@ import anyio
 import anyio.to_thread
 
 from datmo.core.collecting import Collection, announce, conclude
+from datmo.engine.metering import metered
+from datmo.engine.showing import shown
 from datmo.engine.workspace import Workspace, command
 from datmo.errors import DatmoError, ProjectBusy, Refused
 from datmo.projections.needs import Needs, needs
@@ -23,6 +25,7 @@ from datmo.projections.needs import Needs, needs
 if TYPE_CHECKING:
     from datmo.capture.code import CodeGarbage
     from datmo.objects.collect import Garbage
+    from datmo.objects.meter import Meter, Reported
 
 __all__ = ["collect_garbage"]
 
@@ -30,15 +33,24 @@ _PATIENCE = 60.0
 _AGAIN = 0.05
 
 
-async def collect_garbage(workspace: Workspace, *, dry_run: bool) -> Collection:
+async def collect_garbage(workspace: Workspace, *, dry_run: bool, progress: Reported | None = None) -> Collection:
     """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""
-    if dry_run:
-        found = await workspace.query(needs)
-        code = await workspace.in_thread(lambda: workspace.code.garbage(found.code))
-        return _collection(found, await workspace.in_thread(lambda: _garbage(workspace, found)), code, dry_run=True)
+    async with shown(workspace, "looking for garbage" if dry_run else "collecting garbage"):
+        meter = await metered(workspace, progress)
+        return await (_look(workspace, meter) if dry_run else _collect(workspace, meter))
+
+
+async def _look(workspace: Workspace, meter: Meter | None) -> Collection:
+    found = await workspace.query(needs)
+    code = await workspace.in_thread(lambda: workspace.code.garbage(found.code))
+    garbage = await workspace.in_thread(lambda: _garbage(workspace, found, meter))
+    return _collection(found, garbage, code, dry_run=True)
+
+
+async def _collect(workspace: Workspace, meter: Meter | None) -> Collection:
     async with _alone(workspace):
         found = await workspace.query(needs)
-        garbage = await workspace.in_thread(lambda: _garbage(workspace, found))
+        garbage = await workspace.in_thread(lambda: _garbage(workspace, found, meter))
         planned = await workspace.in_thread(lambda: workspace.code.garbage(found.code))
         if _collection(found, garbage, planned, dry_run=False).empty:
             await workspace.in_thread(workspace.store.sweep)
@@ -46,14 +58,30 @@ async def collect_garbage(workspace: Workspace, *, dry_run: bool) -> Collection:
         with command():
             if events := announce(found.unneeded):
                 await workspace.log.append(*events)
-            garbage = await workspace.in_thread(lambda: workspace.store.collect(garbage))
+            if meter is not None:
+                expected = garbage.work + found.payload_size
+                await workspace.in_thread(lambda: meter.expect(expected))
+            garbage = await workspace.in_thread(lambda: workspace.store.collect(garbage, progress=meter))
             code = await workspace.in_thread(lambda: workspace.code.collect(found.code))
-            positions = [position for each in found.unneeded.payloads.values() for position in each]
-            if positions:
-                await workspace.log.erase(positions)
+            await _erase(workspace, found, meter)
             collection = _collection(found, garbage, code, dry_run=False)
             await workspace.log.append(*conclude(collection))
         return collection
+
+
+async def _erase(workspace: Workspace, found: Needs, meter: Meter | None) -> None:
+    positions = [position for each in found.unneeded.payloads.values() for position in each]
+    if not positions:
+        return
+    done = 0
+
+    def erased(count: int) -> None:
+        nonlocal done
+        before, done = done, done + count
+        if meter is not None:  # told as if all were of one size: each is small
+            meter(found.payload_size * done // len(positions) - found.payload_size * before // len(positions))
+
+    await workspace.log.erase(positions, erased)
 
 
 @asynccontextmanager
@@ -75,19 +103,24 @@ async def _alone(workspace: Workspace) -> AsyncIterator[None]:
         hold.release()
 
 
-def _garbage(workspace: Workspace, found: Needs) -> Garbage:
+def _garbage(workspace: Workspace, found: Needs, meter: Meter | None) -> Garbage:
     from datmo.capture.manifest import Manifest
 
     objects = {*found.objects, *found.files}
+    if meter is not None:
+        meter.expect(workspace.store.sizes(found.files))
     for collection_id in found.files:
         try:
-            entries = Manifest.from_bytes(workspace.store.read(collection_id)).entries
+            listed = workspace.store.read(collection_id)
+            entries = Manifest.from_bytes(listed).entries
         except DatmoError as error:
             raise Refused(
                 f"the list of the files {collection_id[:12]} cannot be read, so what is needed is not known: {error}",
                 hint="`datmo snapshot verify --all` names the snapshots; delete them, or bring the store back",
             ) from error
         objects.update(entry.object for entry in entries)
+        if meter is not None:
+            meter(len(listed))
     return workspace.store.garbage(objects)
 
 

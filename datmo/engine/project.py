@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from datmo.engine.snapshots import Snapshots
     from datmo.engine.tasks import Tasks
     from datmo.engine.tracking import Tracking
+    from datmo.objects.meter import Reported
 
 __all__ = [
     "Project",
@@ -220,7 +221,7 @@ class Project:
         given = (self._workspace, self.tasks._recovering, name, config, session_id)
         return Tracking(lambda: tracked(*given, system_metrics=system_metrics))
 
-    async def gc(self, *, dry_run: bool = False) -> Collection:
+    async def gc(self, *, dry_run: bool = False, progress: Reported | None = None) -> Collection:
         """Remove what nobody needs: objects, refs in git, and output that only deleted snapshots and tasks had.
 
         What is deleted, or lies in a deleted session, cannot be restored afterwards. Environments stay. Work may go on
@@ -228,6 +229,8 @@ class Project:
 
         Parameters:
             dry_run: remove nothing, and only say what would be.
+            progress: called with the bytes that are read, written anew or removed so far, and those that are known to
+                be in all, from worker threads.
 
         Returns:
             What was removed.
@@ -238,7 +241,7 @@ class Project:
         """
         from datmo.engine.collecting import collect_garbage
 
-        return await collect_garbage(self._workspace, dry_run=dry_run)
+        return await collect_garbage(self._workspace, dry_run=dry_run, progress=progress)
 
     async def cleanup_plan(self) -> list[str]:
         """Return what `cleanup` would remove, a line each.

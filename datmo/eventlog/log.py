@@ -252,8 +252,12 @@ class EventLog:
         """Return the payload of one event; None where it has none or it was erased."""
         return await self.query(partial(payload, position=position))
 
-    async def erase(self, positions: Sequence[int]) -> None:
+    async def erase(self, positions: Sequence[int], progress: Callable[[int], None] | None = None) -> None:
         """Erase payloads. The caller has appended `payload.erased` events that name them; the events stay.
+
+        Parameters:
+            positions: of the events that they lie beside.
+            progress: told how many were erased, from the writing thread.
 
         Raises:
             LogError: they cannot be erased; those that were not are found by a search for payloads of erased events.
@@ -262,7 +266,7 @@ class EventLog:
             await self._start_writer()
         writing = self._writing
         if writing is not None:
-            await writing.run(partial(erase, lock=self._lock, positions=positions))
+            await writing.run(partial(erase, lock=self._lock, positions=positions, progress=progress))
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function reads from the log and its views; it runs on the reading thread and must not write.

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from datmo.errors import ObjectError
-from datmo.objects.hashing import digest_of
+from datmo.objects.hashing import Progress, digest_of
 from datmo.objects.index import Index
 from datmo.objects.layout import Layout, sync_folder
 from datmo.objects.pack import WHOLE, PackEntry, PackWriter, read_index, size_of
@@ -38,6 +38,12 @@ class Garbage(NamedTuple):
     size: int
     kept: int
     problems: tuple[str, ...]
+
+    @property
+    def work(self) -> int:
+        """The bytes of objects that are written anew or removed, of which `collect` tells."""
+        live = sum(entry.length for _, entries in self.packs for entry in entries)
+        return live + sum(size for _, size in self.large)
 
 
 def find_garbage(layout: Layout, index: Index, needed: Collection[bytes]) -> Garbage:
@@ -73,8 +79,14 @@ def find_garbage(layout: Layout, index: Index, needed: Collection[bytes]) -> Gar
     return Garbage(tuple(large), tuple(packs), objects, freed, kept, tuple(problems))
 
 
-def collect(layout: Layout, index: Index, garbage: Garbage) -> Garbage:
-    """Remove garbage; returns what was removed, without the packs that turned out to be damaged."""
+def collect(layout: Layout, index: Index, garbage: Garbage, progress: Progress | None = None) -> Garbage:
+    """Remove garbage; returns what was removed, without the packs that turned out to be damaged.
+
+    Parameters:
+        layout, index: the store.
+        garbage: what was found.
+        progress: told the bytes of objects that were written anew or removed.
+    """
     new: dict[str, list[PackEntry]] = {}
     old: list[str] = []
     problems = list(garbage.problems)
@@ -82,7 +94,7 @@ def collect(layout: Layout, index: Index, garbage: Garbage) -> Garbage:
     for name, live in garbage.packs:
         try:
             if live:
-                new |= _rewritten(layout, name, live)
+                new |= _rewritten(layout, name, live, progress)
         except ObjectError as error:
             problems.append(f"pack {name[:12]} is left alone: {error}")
             size -= _freed(layout, name, live)
@@ -94,8 +106,10 @@ def collect(layout: Layout, index: Index, garbage: Garbage) -> Garbage:
     index.exchange(old, new.items(), gone)
     for name in set(old) - new.keys():
         layout.pack_path(name).unlink(missing_ok=True)
-    for digest in gone:
+    for digest, length in garbage.large:
         layout.large_path(digest).unlink(missing_ok=True)
+        if progress is not None:
+            progress(length)
     return garbage._replace(problems=tuple(problems), size=size)
 
 
@@ -103,7 +117,9 @@ def _freed(layout: Layout, name: str, live: Collection[PackEntry]) -> int:
     return layout.pack_path(name).stat().st_size - (size_of(live) if live else 0)
 
 
-def _rewritten(layout: Layout, name: str, live: Collection[PackEntry]) -> dict[str, list[PackEntry]]:
+def _rewritten(
+    layout: Layout, name: str, live: Collection[PackEntry], progress: Progress | None
+) -> dict[str, list[PackEntry]]:
     """Write the needed objects of a pack into a new one; returns its name and entries.
 
     Raises:
@@ -118,6 +134,8 @@ def _rewritten(layout: Layout, name: str, live: Collection[PackEntry]) -> dict[s
                 if digest_of(data) != entry.digest:
                     raise ObjectError(f"its object {entry.digest.hex()} is damaged")
                 writer.append(entry.digest, data)
+                if progress is not None:
+                    progress(entry.length)
     except BaseException:
         writer.abandon()
         raise

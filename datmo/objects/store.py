@@ -221,9 +221,9 @@ class ObjectStore:
         """
         return find_garbage(self._layout, self._index, {parse_id(given) for given in needed})
 
-    def collect(self, garbage: Garbage) -> Garbage:
+    def collect(self, garbage: Garbage, *, progress: Progress | None = None) -> Garbage:
         """Remove garbage, and what dead writers left; the caller has held the store alone since it was found."""
-        collected = collect(self._layout, self._index, garbage)
+        collected = collect(self._layout, self._index, garbage, progress)
         return collected._replace(size=collected.size + self.sweep())
 
     def sweep(self) -> int:

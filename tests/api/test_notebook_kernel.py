@@ -136,6 +136,13 @@ def test_events_are_counted(at_once: Kernel) -> None:
     assert re.match(r"verifying · ([\d,]+) of \1 events · 00:\d\d · done", shown[-1].text)
 
 
+def test_a_collection_of_garbage_is_one_display(at_once: Kernel) -> None:
+    shown = at_once.run("with datmo.open() as project: _ = project.gc()")
+    assert one_display(shown)
+    assert "collecting garbage" in shown[-1].text
+    assert "done" in shown[-1].text
+
+
 def test_threads_each_show_their_own(at_once: Kernel) -> None:
     shown = at_once.run(
         "from concurrent.futures import ThreadPoolExecutor\n"

@@ -61,6 +61,37 @@ async def test_export_and_import_are_told(project: Any, tmp_path: Path) -> None:
         assert told[-1][0] == told[-1][1] >= 3_000_000
 
 
+async def test_a_collection_of_garbage_is_told(project: Any, tmp_path: Path) -> None:
+    await project.sessions.create("sweep")
+    await project.tasks.run(["python", "-c", "open('big.bin', 'wb').write(b'x' * 2_000_000); print('gone')"])
+    for number in range(2):
+        (tmp_path / f"{number}.bin").write_bytes(bytes([number]) * 3_000_000)
+        await project.snapshots.create(
+            f"{number}", filepaths=[tmp_path / f"{number}.bin"], session_id="default" if number else None
+        )
+    await project.sessions.delete("sweep")
+    looked, removed = Told(), Told()
+    planned = await project.gc(dry_run=True, progress=looked)
+    assert (await project.gc(progress=removed)).payloads == planned.payloads > 0
+    for told in (looked, removed):
+        assert told.in_order()
+        assert told[-1][0] == told[-1][1]
+    assert 0 < looked[-1][1] < 5_000_000 + planned.payload_size <= removed[-1][1]
+
+
+async def test_what_is_needed_of_a_pack_is_told_as_it_is_written_anew(project: Any, tmp_path: Path) -> None:
+    for number in range(10):
+        (tmp_path / f"{number}.txt").write_text(f"{number}" * 10_000)
+    await project.snapshots.create("all", filepaths=[tmp_path / f"{number}.txt" for number in range(10)])
+    await project.snapshots.create("one", filepaths=[tmp_path / "7.txt"])
+    await project.snapshots.delete((await project.snapshots.ls())[1].id)
+    told = Told()
+    assert (await project.gc(progress=told)).size > 80_000
+    assert told.in_order()
+    assert told[-1][0] == told[-1][1] >= 10_000
+    assert (await project.snapshots.verify()).ok
+
+
 async def test_events_are_told(project: Any) -> None:
     about = f"project/{project.id}"
     await project.log.append(*(NewEvent(about, "project.described", {"name": f"{number}"}) for number in range(9000)))

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+import datmo.cli.gc
 import datmo.cli.log
 from datmo.cli.bar import bar
 from datmo.cli.edge import execute
@@ -65,10 +66,18 @@ def test_what_is_no_bytes_is_counted() -> None:
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("log verify", "verifying"), ("log replay", "replaying"), ("log replay --to 2", "replaying")],
+    [
+        ("log verify", "verifying"),
+        ("log replay", "replaying"),
+        ("log replay --to 2", "replaying"),
+        ("gc --dry-run", "looking"),
+        ("gc", "removing"),
+    ],
 )
 async def test_long_commands_show_it(run: Datmo, monkeypatch: pytest.MonkeyPatch, line: str, words: str) -> None:
-    monkeypatch.setattr(datmo.cli.log, "bar", partial(bar, after=0))
+    for module in (datmo.cli.log, datmo.cli.gc):
+        monkeypatch.setattr(module, "bar", partial(bar, after=0))
+    assert (await run("snapshot", "create", "-m", "x")).id
     assert words not in (await run(*line.split())).err
     with terminal() as seen:
         assert await execute([*line.split(), "--quiet"]) == 0
@@ -76,7 +85,7 @@ async def test_long_commands_show_it(run: Datmo, monkeypatch: pytest.MonkeyPatch
         assert await execute(line.split()) == 0
         shown = all_of(seen)
     assert words in shown
-    assert "events" in shown
+    assert ("events" if line.startswith("log") else "bytes") in shown
 
 
 def test_short_work_shows_nothing() -> None:
