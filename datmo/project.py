@@ -170,11 +170,13 @@ def init(
     return Project(init_project(home, name=name, description=description, notice=notice))
 
 
-def cleanup(home: Home = None, *, notice: Callable[[str], None] | None = None) -> list[str]:
-    """Remove a project, not the user's files; returns what was removed, a line each."""
+def cleanup(
+    home: Home = None, *, notice: Callable[[str], None] | None = None, progress: Reported | None = None
+) -> list[str]:
+    """Remove a project, not the user's files; returns what was removed, a line each. See `datmo.aio.cleanup`."""
     from datmo.engine.project import cleanup as clean_up
 
-    return portal.call(clean_up, home, notice=notice)
+    return portal.call(clean_up, home, notice=notice, progress=progress)
 
 
 class Sessions:

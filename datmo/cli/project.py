@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncclick as click
 
 from datmo.cli import overview
+from datmo.cli.bar import bar
 from datmo.cli.base import Command, format_option, opened
 from datmo.cli.terminal import ask, hint, interactive, notice, put, say
 from datmo.cli.words import clean
@@ -81,6 +82,7 @@ async def cleanup(yes: bool) -> int | None:
         if (await ask("Remove all this? [y/N]")).lower() not in ("y", "yes"):
             say("nothing was removed")
             return 1
-    await remove(home, notice=notice)
+    with bar("removing", "parts") as progress:
+        await remove(home, notice=notice, progress=progress)
     say("removed")
     return None

@@ -29,7 +29,6 @@ from datmo.projections import config as config_view
 from datmo.projections import project as view
 from datmo.projections import tasks as task_view
 from datmo.projections.all import SCHEMAS, VIEWS
-from datmo.runner.folders import remove_tree
 
 if TYPE_CHECKING:
     from datmo.core.collecting import Collection
@@ -251,10 +250,6 @@ class Project:
         """
         return await self._cleaning().plan()
 
-    async def _clean_outside(self) -> None:
-        """Remove what lies outside `.datmo/`: refs in git, containers and images on the engine."""
-        await self._cleaning().remove_outside()
-
     def _cleaning(self) -> Cleaning:
         from datmo.engine.cleaning import Cleaning
 
@@ -331,8 +326,16 @@ async def init(
         yield project
 
 
-async def cleanup(home: str | os.PathLike[str] | None = None, *, notice: Notice | None = None) -> list[str]:
+async def cleanup(
+    home: str | os.PathLike[str] | None = None, *, notice: Notice | None = None, progress: Reported | None = None
+) -> list[str]:
     """Remove a project: its `.datmo/`, its refs in git, its containers and images. The user's files stay.
+
+    Parameters:
+        home: the project's root; by default the nearest project at or above the working folder.
+        notice: called with each line that a user should see.
+        progress: called with the parts (images, folders, what tasks have left) that are removed, and those that are
+            known so far, from worker threads.
 
     Returns:
         What was removed, a line each.
@@ -342,9 +345,11 @@ async def cleanup(home: str | os.PathLike[str] | None = None, *, notice: Notice 
     """
     async with open_project(home, notice=notice) as project:
         plan = await project.cleanup_plan()
-        await project._clean_outside()
+        await project._cleaning().remove(progress)
         folder = project.home / FOLDER
-    await anyio.to_thread.run_sync(_remove, folder)
+    from datmo.engine.cleaning import remove_rest
+
+    await anyio.to_thread.run_sync(remove_rest, folder)
     return plan
 
 
@@ -364,16 +369,6 @@ def _make_folder(folder: Path) -> None:
         beside = folder / f".gitignore.{new_id()}"
         beside.write_text("*\n")
         beside.replace(ignore)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a project's folder, the log last: a cleanup that was cut short can be done again."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name.startswith("log.db")):
-        if path.is_dir() and not path.is_symlink():
-            remove_tree(path)
-        else:
-            path.unlink(missing_ok=True)
-    folder.rmdir()
 
 
 def settings_of(project: Project) -> Settings:

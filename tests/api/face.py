@@ -27,7 +27,7 @@ class Face(Protocol):
 
     def init(self, home: Home = None, **options: Any) -> Any: ...
 
-    async def cleanup(self, home: Home = None) -> list[str]: ...
+    async def cleanup(self, home: Home = None, **options: Any) -> list[str]: ...
 
     async def logs(self, task: Any) -> str: ...
 
@@ -47,8 +47,8 @@ class AsyncFace:
     def init(self, home: Home = None, **options: Any) -> Any:
         return datmo.aio.init(home, **options)
 
-    async def cleanup(self, home: Home = None) -> list[str]:
-        return await datmo.aio.cleanup(home)
+    async def cleanup(self, home: Home = None, **options: Any) -> list[str]:
+        return await datmo.aio.cleanup(home, **options)
 
     async def logs(self, task: Any) -> str:
         text: str = await task.logs()
@@ -74,8 +74,8 @@ class SyncFace:
     def init(self, home: Home = None, **options: Any) -> Any:
         return _entered(lambda: datmo.init(home, **options))
 
-    async def cleanup(self, home: Home = None) -> list[str]:
-        return await run_sync(datmo.project.cleanup, home)
+    async def cleanup(self, home: Home = None, **options: Any) -> list[str]:
+        return await run_sync(partial(datmo.project.cleanup, home, **options))
 
     async def logs(self, task: Any) -> str:
         return await run_sync(lambda: task.logs)

@@ -143,6 +143,14 @@ def test_a_collection_of_garbage_is_one_display(at_once: Kernel) -> None:
     assert "done" in shown[-1].text
 
 
+def test_a_cleanup_is_one_display(at_once: Kernel, tmp_path: Path) -> None:
+    shown = at_once.run(f"datmo.init({str(tmp_path)!r}).close(); _ = await adatmo.cleanup({str(tmp_path)!r})")
+    assert one_display(shown)
+    assert "removing" in shown[-1].text
+    assert "done" in shown[-1].text
+    assert not (tmp_path / ".datmo").exists()
+
+
 def test_threads_each_show_their_own(at_once: Kernel) -> None:
     shown = at_once.run(
         "from concurrent.futures import ThreadPoolExecutor\n"

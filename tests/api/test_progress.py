@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from datmo.core.event import NewEvent
+from tests.api.face import Face
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +91,16 @@ async def test_what_is_needed_of_a_pack_is_told_as_it_is_written_anew(project: A
     assert told.in_order()
     assert told[-1][0] == told[-1][1] >= 10_000
     assert (await project.snapshots.verify()).ok
+
+
+async def test_the_parts_of_a_cleanup_are_told(face: Face, home: Path) -> None:
+    async with face.init(home) as project:
+        await project.snapshots.create("x")
+    told = Told()
+    assert await face.cleanup(home, progress=told)
+    assert not (home / ".datmo").exists()
+    assert told.in_order()
+    assert told[-1][0] == told[-1][1] > 3
 
 
 async def test_events_are_told(project: Any) -> None:

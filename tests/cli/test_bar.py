@@ -12,6 +12,7 @@ import pytest
 
 import datmo.cli.gc
 import datmo.cli.log
+import datmo.cli.project
 from datmo.cli.bar import bar
 from datmo.cli.edge import execute
 from tests.cli.conftest import Datmo
@@ -65,27 +66,35 @@ def test_what_is_no_bytes_is_counted() -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "word", "counted"),
     [
-        ("log verify", "verifying"),
-        ("log replay", "replaying"),
-        ("log replay --to 2", "replaying"),
-        ("gc --dry-run", "looking"),
-        ("gc", "removing"),
+        ("log verify", "verifying", "events"),
+        ("log replay", "replaying", "events"),
+        ("log replay --to 2", "replaying", "events"),
+        ("gc --dry-run", "looking", "bytes"),
+        ("gc", "removing", "bytes"),
+        ("cleanup --yes", "removing", "parts"),
     ],
 )
-async def test_long_commands_show_it(run: Datmo, monkeypatch: pytest.MonkeyPatch, line: str, words: str) -> None:
-    for module in (datmo.cli.log, datmo.cli.gc):
+async def test_long_commands_show_it(
+    run: Datmo, monkeypatch: pytest.MonkeyPatch, line: str, word: str, counted: str
+) -> None:
+    for module in (datmo.cli.log, datmo.cli.gc, datmo.cli.project):
         monkeypatch.setattr(module, "bar", partial(bar, after=0))
-    assert (await run("snapshot", "create", "-m", "x")).id
-    assert words not in (await run(*line.split())).err
-    with terminal() as seen:
-        assert await execute([*line.split(), "--quiet"]) == 0
-        assert all_of(seen) == "end"
-        assert await execute(line.split()) == 0
-        shown = all_of(seen)
-    assert words in shown
-    assert ("events" if line.startswith("log") else "bytes") in shown
+
+    async def shown(*more: str) -> str:
+        assert await execute(["init", "--name", "iris", "--quiet"]) == 0
+        assert await execute(["snapshot", "create", "-m", "x", "--quiet"]) == 0
+        with terminal() as seen:
+            assert await execute([*line.split(), *more]) == 0
+            return all_of(seen)
+
+    assert await shown("--quiet") == "end"
+    drawn = await shown()
+    assert word in drawn
+    assert counted in drawn
+    assert (await run("init", "--name", "iris")).id
+    assert counted not in (await run(*line.split())).err
 
 
 def test_short_work_shows_nothing() -> None:
