@@ -26,9 +26,11 @@ otherwise. Every command uses the same name for the same thing, and `inspect` ha
 - A *time* is ISO 8601 in UTC, to the microsecond: `2026-01-31T12:00:00.000000Z`.
 - *Seconds* are numbers, *bytes* integers.
 - An *id* has 16 characters; a *hash* has 64, in hexadecimal.
-- What JSON cannot say is an object with one key: a *number* may be `{"$float": "nan"}`, `"inf"` or `"-inf"`. In
-  configuration, results and the data of events an integer beyond 64 bits is `{"$int": "…"}`, bytes `{"$bytes": "…"}` in
-  base 64, text that is not Unicode (the name of a file may be) `{"$text": "…"}` in base 64.
+- What JSON cannot say is an object with one key: a *number* may be `{"$float": "nan"}`, `"inf"` or `"-inf"`. A *text*
+  names a file or may do so, and the name of a file need not be Unicode: then it is `{"$text": "…"}`, in base 64, which
+  `os.fsencode(base64.b64decode(found).decode("utf-8", "surrogatepass"))` makes the bytes of the name again. A *string*
+  is always Unicode. In configuration, results and the data of events also an integer beyond 64 bits is
+  `{"$int": "…"}`, bytes are `{"$bytes": "…"}` in base 64.
 
 `datmo docs schema.json` prints the same as JSON Schema, for programs that check what they read: under `commands` what
 each command writes."""
@@ -113,8 +115,9 @@ def _annotated(found: dict[str, Any], notes: tuple[Any, ...]) -> dict[str, Any]:
             found = {**found, "description": note}
         elif isinstance(note, Kind):
             found = found | ({"pattern": note.pattern} if note.pattern else {})
-            if note.special:
-                found = {"anyOf": [found, {"type": "object", "required": ["$float"]}]}
+            if note.tag is not None:
+                tagged = {"type": "object", "required": [note.tag], "properties": {note.tag: {"type": "string"}}}
+                found = {"anyOf": [found, tagged]}
     return found
 
 

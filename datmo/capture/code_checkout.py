@@ -19,7 +19,7 @@ import pygit2
 from datmo.capture.code_commit import parse
 from datmo.capture.code_convert import Conversions, attribute_places
 from datmo.capture.code_program import run_git
-from datmo.capture.code_repository import Repository
+from datmo.capture.code_repository import Repository, set_work_tree
 from datmo.capture.code_tree import FOLDER, LINK, SUBMODULE, Leaf, entries, find, walk
 from datmo.capture.manifest import FileEntry
 from datmo.errors import CodeError
@@ -230,7 +230,7 @@ class CodeWriter:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(text)
         shown = pygit2.Repository(os.fspath(git))
-        shown.workdir = os.fspath(tree)
+        set_work_tree(shown, tree)
         found = Conversions(shown, repository.common, prefix, files)
         return found if found.out_of_git else None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pygit2
 
-from datmo.capture.code_repository import git_errors
+from datmo.capture.code_repository import git_errors, set_work_tree
 
 __all__ = ["NAME", "IgnoreRules", "ignored_links", "match_rules"]
 
@@ -90,7 +90,7 @@ def ignored_links(git: pygit2.Repository, links: Iterable[str], scratch: Path) -
     scratch.mkdir(parents=True)
     _write_rules(scratch, rules)
     beside = pygit2.Repository(git.path)
-    beside.workdir = os.fspath(scratch)
+    set_work_tree(beside, scratch)
     return {path for path in asked if beside.path_is_ignored(os.fsencode(path).decode(errors="replace"))}
 
 
@@ -110,5 +110,5 @@ def _work_tree(rules: dict[str, bytes], scratch: Path) -> pygit2.Repository:
     _write_rules(tree, rules)
     with git_errors(f"the {NAME} files cannot be used"):
         repository = pygit2.Repository(os.fspath(git))
-        repository.workdir = os.fspath(tree)
+        set_work_tree(repository, tree)
         return repository

@@ -19,7 +19,7 @@ from pygit2.enums import ObjectType
 from datmo.capture.code_tree import FOLDER, find
 from datmo.errors import CodeError
 
-__all__ = ["Repository", "git_errors", "open_own", "open_users"]
+__all__ = ["Repository", "git_errors", "open_own", "open_users", "set_work_tree"]
 
 _KINDS = {
     ObjectType.COMMIT: "commit",
@@ -142,8 +142,13 @@ def open_own(root: Path, datmo_dir: Path, *, create: bool) -> Repository | None:
             _make(folder, datmo_dir / "tmp")
         git = pygit2.Repository(os.fspath(folder))
         # In memory alone: neither the configuration nor the project's folder learns of it.
-        git.workdir = os.fspath(root)
+        set_work_tree(git, root)
         return Repository(git, root, own=True)
+
+
+def set_work_tree(git: pygit2.Repository, folder: Path) -> None:
+    """Let a repository have its work tree in a folder, as far as this object goes."""
+    git.workdir = os.fsencode(folder)  # type: ignore[assignment]  # text, as its types have it, would have to be Unicode
 
 
 _BY_THE_WAY = "__pycache__/\n.ipynb_checkpoints/\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datmo.engine.value_files import ENDINGS, YamlMissing, read_values
+from datmo.engine.workspace import checked_text
 from datmo.errors import InvalidArgument, InvalidArgumentType
 
 __all__ = ["Found", "Wanted", "find_values"]
@@ -103,5 +104,6 @@ def _among(candidate: Path, filepaths: list[Path]) -> bool:
 def _read(kind: str, path: Path, home: Path) -> Found:
     values = read_values(kind, path)
     resolved = path.resolve()
-    inside = resolved.is_relative_to(home.resolve())
-    return Found(values, resolved.relative_to(home.resolve()).as_posix() if inside else None)
+    if not resolved.is_relative_to(home.resolve()):
+        return Found(values, None)
+    return Found(values, checked_text(f"the path of the {kind}", resolved.relative_to(home.resolve()).as_posix()))

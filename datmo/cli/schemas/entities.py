@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from datmo.cli.schemas.kinds import Bytes, Hash, Id, Number, Seconds, Time
+from datmo.cli.schemas.kinds import Bytes, Hash, Id, Number, Seconds, Text, Time
 
 __all__ = [
     "Environment",
@@ -88,7 +88,7 @@ class Task(TypedDict):
     file_collection_id: Annotated[Hash | None, "the files that it left"]
     retry_of: Annotated[Id | None, "the first attempt, where it is a further one"]
     rerun_of: Annotated[Id | None, "the task that it runs again"]
-    notices: Annotated[list[str], "what its user should know"]
+    notices: Annotated[list[Text], "what its user should know"]
     created_at: Annotated[Time, "when it was asked for"]
     start_time: Annotated[Time | None, "when its command started"]
     end_time: Annotated[Time | None, "when its command ended"]
@@ -101,7 +101,7 @@ class _Code(TypedDict):
     id: Annotated[str, "the commit"]
     tree: Annotated[str | None, "its tree in git; the same for the same content"]
     base: Annotated[str | None, "the commit that it was made on"]
-    large_files: Annotated[list[str], "paths of files that are too large for git, kept apart"]
+    large_files: Annotated[list[Text], "paths of files that are too large for git, kept apart"]
 
 
 class _EnvironmentOf(TypedDict):
@@ -119,7 +119,7 @@ class _EnvironmentOf(TypedDict):
 class _File(TypedDict):
     """A file of a collection."""
 
-    path: str
+    path: Text
     size: Bytes
     mode: Annotated[str, "permissions in octal digits, such as `644`"]
     object: Annotated[Hash, "its content"]
@@ -159,7 +159,7 @@ class MetricSummary(TypedDict):
 class TaskPage(Task):
     """All of a task."""
 
-    argv: Annotated[list[str], "the words of its command"]
+    argv: Annotated[list[Text], "the words of its command"]
     executor_reason: Annotated[str | None, "why it ran there"]
     options: Annotated[_Values, "what it may use and is given: ports, limits, mounts"]
     output_size: Annotated[Bytes, "of all that it printed, as it is recorded"]
@@ -207,7 +207,7 @@ class Proposal(TypedDict):
     name: Annotated[str, "the file, in the project's root"]
     text: Annotated[str, "what stands in it"]
     reason: Annotated[str, "what it was made from"]
-    notices: Annotated[list[str], "what it does not know"]
+    notices: Annotated[list[Text], "what it does not know"]
     written: Annotated[bool, "whether it was written"]
 
 

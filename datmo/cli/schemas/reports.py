@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypedDict
 
 from datmo.cli.schemas.entities import MetricSummary, Session, Snapshot, Task
-from datmo.cli.schemas.kinds import Bytes, Hash, Id, Number, Seconds, Time
+from datmo.cli.schemas.kinds import Bytes, Hash, Id, Number, Seconds, Text, Time
 
 __all__ = [
     "AsOf",
@@ -40,7 +40,7 @@ class _ValueChange(TypedDict):
 class _FileChange(TypedDict):
     """A file of a collection that differs."""
 
-    path: str
+    path: Text
     kind: Annotated[_FileKind, "`mode` where only its permissions differ"]
     size_before: Annotated[Bytes | None, "null where it is not there"]
     size_after: Annotated[Bytes | None, "null where it is not there"]
@@ -49,7 +49,7 @@ class _FileChange(TypedDict):
 class _PathChange(TypedDict):
     """A file of the code that differs."""
 
-    path: str
+    path: Text
     kind: Annotated[_FileKind, "`mode` where only its permissions differ"]
 
 
@@ -58,7 +58,7 @@ class _TextChange(_PathChange):
 
     added: Annotated[int | None, "lines; null where it is no text, or large"]
     removed: Annotated[int | None, "lines; null where it is no text, or large"]
-    patch: Annotated[str, "the lines themselves, in unified form; empty where it is no text"]
+    patch: Annotated[Text, "the lines themselves, in unified form; empty where it is no text"]
 
 
 class _Changes(TypedDict):
@@ -69,7 +69,7 @@ class _Changes(TypedDict):
     files: list[_FileChange]
     config: list[_ValueChange]
     environment: Annotated[list[Hash] | None, "the ids of both, where they differ"]
-    notices: Annotated[list[str], "what could not be compared"]
+    notices: Annotated[list[Text], "what could not be compared"]
 
 
 class Status(TypedDict):
@@ -78,7 +78,7 @@ class Status(TypedDict):
     id: Id
     name: str
     description: str
-    home: Annotated[str, "the project's folder"]
+    home: Annotated[Text, "the project's folder"]
     session: Annotated[Session, "the current one"]
     snapshot: Annotated[Snapshot | None, "the current one"]
     changes: Annotated[_Changes | None, "since that snapshot; null where there is none, or with `--no-changes`"]
@@ -119,7 +119,7 @@ class _SnapshotProblem(TypedDict):
 
     snapshot_id: Id
     part: Literal["code", "environment", "files", "config"]
-    name: Annotated[str, "the path of the file; of code the commit"]
+    name: Annotated[Text, "the path of the file; of code the commit"]
     object: Annotated[Hash | None, "null where git has it"]
     reason: str
 
