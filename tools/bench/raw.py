@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from bench.frame import prepared
 from datmo.eventlog.schema import INSERT, SELECT, tables
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Row = tuple[Any, ...]
+
+_ROOM = 8 << 20
+"""More than a checkpoint lets a write-ahead file become."""
 
 
 def rows_of(log: Path) -> list[Row]:
@@ -22,9 +24,18 @@ def rows_of(log: Path) -> list[Row]:
         return connection.execute(f"{SELECT} WHERE position > 4 ORDER BY position").fetchall()
 
 
-def write(file: Path, rows: list[Row], size: int) -> float:
-    """Return rows a second, written `size` to a transaction, each synced."""
+def write(file: Path, rows: list[Row], size: int, *, room: bool = False) -> float:
+    """Return rows a second, written `size` to a transaction, each synced.
+
+    Parameters:
+        file: where they are written; made here.
+        rows: as `rows_of` returns them.
+        size: rows of a transaction.
+        room: make the write-ahead file long beforehand, so that no commit makes it longer.
+    """
     with closing(opened(file)) as connection:
+        if room:
+            _make_room(Path(f"{file}-wal"))
         batches = [rows[start : start + size] for start in range(0, len(rows), size)]
         with prepared():
             started = time.perf_counter()
@@ -33,6 +44,13 @@ def write(file: Path, rows: list[Row], size: int) -> float:
                 connection.executemany(INSERT, batch)
                 connection.execute("COMMIT")
             return len(rows) / (time.perf_counter() - started)
+
+
+def _make_room(ahead: Path) -> None:
+    with ahead.open("ab") as file:
+        file.write(bytes(_ROOM))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def opened(file: Path) -> sqlite3.Connection:
