@@ -1,4 +1,4 @@
-"""`datmo gc`: the room that deleted snapshots and tasks take is given back."""
+"""`datmo gc`: the room that deleted snapshots and tasks, and checkouts of the past, take is given back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ __all__ = ["gc"]
 async def gc(dry_run: bool, form: str) -> None:
     """Remove what nobody needs any more: objects, refs in git, and output, of deleted snapshots and tasks.
 
-    It first says what it would remove. Afterwards they cannot be restored. Work may go on beside it.
+    What earlier checkouts have left in `.datmo/checkout` goes, too. It first says what it would remove. What is gone
+    cannot be restored. Work may go on beside it.
     """
     async with opened() as project:
         with bar("looking") as progress:
@@ -59,6 +60,7 @@ def _told(planned: Collection) -> str:
         (planned.objects, amount(planned.objects, "object")),
         (planned.refs, f"{amount(planned.refs, 'ref')} in git"),
         (planned.payloads, f"{amount(planned.payloads, 'piece')} of output ({size(planned.payload_size)})"),
+        (planned.checkouts, f"{amount(planned.checkouts, 'leftover')} of checkouts, in .datmo/checkout"),
     ]
     lines = [f"{text}\n" for count, text in parts if count]
     if planned.kept:

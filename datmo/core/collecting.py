@@ -35,7 +35,8 @@ class Collection(NamedTuple):
         objects: how many objects of the store.
         refs: how many refs in git.
         payloads: how many pieces of output.
-        size: bytes that the store and the repository in `.datmo/` give back to the disk; of the latter about.
+        checkouts: how many folders and files that checkouts have left in `.datmo/checkout/`.
+        size: bytes that all but the output give back to the disk; of the repository in `.datmo/` about.
         payload_size: bytes of output that are erased; the log uses their room again.
         kept: bytes of garbage that stay in packs that are mostly needed.
         problems: what was left alone, and why.
@@ -48,6 +49,7 @@ class Collection(NamedTuple):
     objects: int
     refs: int
     payloads: int
+    checkouts: int
     size: int
     payload_size: int
     kept: int
@@ -57,7 +59,7 @@ class Collection(NamedTuple):
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not any(self[:8])
+        return not any(self[:9])
 
 
 def announce(unneeded: Unneeded) -> list[NewEvent]:
@@ -78,5 +80,7 @@ def announce(unneeded: Unneeded) -> list[NewEvent]:
 def conclude(collection: Collection) -> list[NewEvent]:
     """Return the event that says what was removed from the disk."""
     data = collection._asdict()
-    removed = {name: data[name] for name in ("objects", "refs", "payloads", "size", "payload_size", "kept")}
+    removed = {
+        name: data[name] for name in ("objects", "refs", "payloads", "checkouts", "size", "payload_size", "kept")
+    }
     return [NewEvent("objects/store", "objects.collected", removed)]

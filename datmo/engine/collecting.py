@@ -3,7 +3,8 @@
 1. The store is held alone: those who store wait, and what they stored and have not named yet is named first.
 2. What is needed is read from the views, and from the lists of the files that are needed.
 3. Events say what is given up; from then on nothing can name it again without storing it again.
-4. Objects, refs and payloads go. A kill in between leaves garbage for the next time, and nothing else.
+4. Objects, refs, payloads and what checkouts have left go. A kill in between leaves garbage for the next time, and
+   nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import anyio
 import anyio.to_thread
 
 from datmo.core.collecting import Collection, announce, conclude
+from datmo.engine.checkout_leftovers import Leftovers, find_leftovers
 from datmo.engine.metering import metered
 from datmo.engine.showing import shown
 from datmo.engine.workspace import Workspace, command
@@ -44,7 +46,7 @@ async def _look(workspace: Workspace, meter: Meter | None) -> Collection:
     found = await workspace.query(needs)
     code = await workspace.in_thread(lambda: workspace.code.garbage(found.code))
     garbage = await workspace.in_thread(lambda: _garbage(workspace, found, meter))
-    return _collection(found, garbage, code, dry_run=True)
+    return _collection(found, garbage, code, await find_leftovers(workspace), dry_run=True)
 
 
 async def _collect(workspace: Workspace, meter: Meter | None) -> Collection:
@@ -52,19 +54,21 @@ async def _collect(workspace: Workspace, meter: Meter | None) -> Collection:
         found = await workspace.query(needs)
         garbage = await workspace.in_thread(lambda: _garbage(workspace, found, meter))
         planned = await workspace.in_thread(lambda: workspace.code.garbage(found.code))
-        if _collection(found, garbage, planned, dry_run=False).empty:
+        leftovers = await find_leftovers(workspace)
+        if (nothing := _collection(found, garbage, planned, leftovers, dry_run=False)).empty:
             await workspace.in_thread(workspace.store.sweep)
-            return _collection(found, garbage, planned, dry_run=False)
+            return nothing
         with command():
             if events := announce(found.unneeded):
                 await workspace.log.append(*events)
             if meter is not None:
-                expected = garbage.work + found.payload_size
+                expected = garbage.work + found.payload_size + leftovers.size
                 await workspace.in_thread(lambda: meter.expect(expected))
             garbage = await workspace.in_thread(lambda: workspace.store.collect(garbage, progress=meter))
             code = await workspace.in_thread(lambda: workspace.code.collect(found.code))
             await _erase(workspace, found, meter)
-            collection = _collection(found, garbage, code, dry_run=False)
+            gone = await workspace.in_thread(lambda: leftovers.remove(meter))
+            collection = _collection(found, garbage, code, gone, dry_run=False)
             await workspace.log.append(*conclude(collection))
         return collection
 
@@ -124,7 +128,9 @@ def _garbage(workspace: Workspace, found: Needs, meter: Meter | None) -> Garbage
     return workspace.store.garbage(objects)
 
 
-def _collection(found: Needs, garbage: Garbage, code: CodeGarbage, *, dry_run: bool) -> Collection:
+def _collection(
+    found: Needs, garbage: Garbage, code: CodeGarbage, leftovers: Leftovers, *, dry_run: bool
+) -> Collection:
     return Collection(
         snapshots=len(found.unneeded.snapshots),
         tasks=len(found.unneeded.tasks),
@@ -132,9 +138,10 @@ def _collection(found: Needs, garbage: Garbage, code: CodeGarbage, *, dry_run: b
         objects=garbage.objects,
         refs=code.refs,
         payloads=sum(len(each) for each in found.unneeded.payloads.values()),
-        size=garbage.size + code.size,
+        checkouts=len(leftovers.places),
+        size=garbage.size + code.size + leftovers.size,
         payload_size=found.payload_size,
         kept=garbage.kept,
-        problems=garbage.problems,
+        problems=(*garbage.problems, *leftovers.problems),
         dry_run=dry_run,
     )

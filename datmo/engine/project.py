@@ -223,6 +223,7 @@ class Project:
     async def gc(self, *, dry_run: bool = False, progress: Reported | None = None) -> Collection:
         """Remove what nobody needs: objects, refs in git, and output that only deleted snapshots and tasks had.
 
+        Also what snapshots have beside the folder that is another one's by now, and what killed checkouts have left.
         What is deleted, or lies in a deleted session, cannot be restored afterwards. Environments stay. Work may go on
         beside it: whoever captures something waits a moment, and nothing of theirs is lost.
 

@@ -245,3 +245,56 @@ async def test_what_only_a_deleted_environment_needed_goes(project: Any, home: P
     again = await project.snapshots.create("with it again")
     assert again.environment_id == made.environment_id
     assert (await project.snapshots.verify()).ok
+
+
+def beside(home: Path) -> set[str]:
+    return {path.name for path in (home / ".datmo" / "checkout").iterdir()} - {"lock", "stage"}
+
+
+async def test_what_earlier_checkouts_have_put_beside_the_folder_goes(
+    face: Face, project: Any, home: Path, two: list[Any]
+) -> None:
+    first, second = two
+    await project.snapshots.checkout(first.id)
+    await project.snapshots.checkout(second.id)
+    assert beside(home) == {first.id, second.id}
+    (home / "train.py").write_text("print(2)\n")
+    newer = await project.snapshots.create("newer")
+    planned = await project.gc(dry_run=True)
+    assert (planned.checkouts, planned.size) == (1, sum(map(len, (await contents(face, first)).values())))
+    assert beside(home) == {first.id, second.id}
+    assert await project.gc() == planned._replace(dry_run=False)
+    assert beside(home) == {second.id}  # its place was told, and nothing was checked out since
+    assert (await project.gc()).empty
+    done = await project.snapshots.checkout(first.id)
+    assert (done.folder / "files" / "first.txt").read_text() == "first"
+    await project.snapshots.checkout(newer.id)
+    assert (await project.gc()).checkouts == 2
+    assert beside(home) == set()
+
+
+async def test_what_killed_checkouts_have_left_goes(project: Any, home: Path, two: list[Any]) -> None:
+    first, second = two
+    await project.snapshots.checkout(first.id)
+    await project.snapshots.checkout(second.id)
+    folder = home / ".datmo" / "checkout"
+    (folder / f"{second.id}.0123456789abcdef" / "files").mkdir(parents=True)
+    (folder / f"{second.id}.0123456789abcdef" / "files" / "half.bin").write_bytes(b"half")
+    (folder / "stage" / "file").write_bytes(b"on its way")
+    (folder / "pending.new").write_text("{")
+    (folder / "notes.txt").write_text("somebody's own")
+    assert (await project.gc()).checkouts == 4
+    assert beside(home) == {second.id, "notes.txt"}
+    assert list((folder / "stage").iterdir()) == []
+    assert (await project.gc()).empty
+
+
+async def test_a_checkout_that_is_not_finished_keeps_what_is_there(project: Any, home: Path, two: list[Any]) -> None:
+    first, second = two
+    await project.snapshots.checkout(first.id)
+    await project.snapshots.checkout(second.id)
+    (home / ".datmo" / "checkout" / "pending").write_text("{}")
+    done = await project.gc()
+    assert done.checkouts == 0
+    assert "a checkout is not finished" in done.problems[0]
+    assert beside(home) == {first.id, second.id, "pending"}

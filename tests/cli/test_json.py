@@ -147,6 +147,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (home / "requirements.txt").unlink()
     (home / "config.json").write_text('{"lr": 0.2}')
     (home / "train.py").write_text("print('and again')\n")
+    (home / ".datmo" / "checkout" / "stage").mkdir(parents=True)
+    (home / ".datmo" / "checkout" / "stage" / "file").write_bytes(b"of a checkout that was killed")
     page = orjson.loads(did("task", "inspect", trained, "--format", "json"))
     output, *_ = orjson.loads(did("log", "ls", "--type", "task.output", "--format", "json"))
     return {

@@ -60,6 +60,19 @@ async def test_gc_says_first_what_it_removes(run: Datmo, project: Path) -> None:
     assert (await run("snapshot", "undelete", snapshot)).code == 1
 
 
+async def test_gc_says_what_checkouts_have_left(run: Datmo, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(b"w" * 2_000_000)
+    for label in ("one", "two"):
+        await run("snapshot", "create", "-m", label, "-l", label, "--filepaths", str(tmp_path / "weights.bin"))
+        (project / "train.py").write_text("print('other')\n")
+    for label in ("one", "two"):
+        assert (await run("snapshot", "checkout", label)).code == 0
+    done = await run("gc")
+    assert done.out.splitlines() == ["1 leftover of checkouts, in .datmo/checkout", "about 2.0 MB in all"]
+    assert done.err == "freed 2.0 MB\n"
+    assert (await run("gc")).out == "nothing to remove\n"
+
+
 async def test_export_and_import(run: Datmo, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = (await run("snapshot", "create", "-m", "first", "--label", "best", "--stats", "accuracy:0.9")).id
     second = (await run("snapshot", "create", "-m", "second", "--stats", "accuracy:0.5")).id

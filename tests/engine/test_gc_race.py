@@ -48,6 +48,18 @@ with datmo.open() as project:
 """
 
 
+CHECKING_OUT = """
+import datmo, pathlib
+with datmo.open() as project:
+    print('working', flush=True)
+    for number in range(8):
+        for label in ('one', 'two'):
+            done = project.snapshots.checkout(label)
+            assert (done.folder / 'files' / 'large.bin').read_bytes() == label.encode() * 400_000
+            assert pathlib.Path('train.py').read_text() == label
+"""
+
+
 async def ready(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     assert await run_sync(process.stdout.readline) == "working\n"
@@ -118,4 +130,26 @@ async def test_a_collection_that_is_killed_leaves_everything_valid(tmp_path: Pat
     async with datmo.aio.open(home) as project:
         await project.gc()
         await check(project)
+        assert (await project.gc()).empty
+
+
+async def test_what_a_checkout_puts_beside_the_folder_stays_while_garbage_is_collected(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    async with datmo.aio.init(home) as project:
+        for label in ("one", "two"):
+            (home / "train.py").write_text(label)
+            (tmp_path / "large.bin").write_bytes(label.encode() * 400_000)
+            await project.snapshots.create(label, label=label, filepaths=[tmp_path / "large.bin"])
+    collecting, checking_out = script(COLLECTING, cwd=home), script(CHECKING_OUT, cwd=home)
+    for process in (collecting, checking_out):
+        await ready(process)
+    await end(checking_out)
+    assert collecting.poll() is None
+    collecting.kill()
+    await run_sync(collecting.communicate)
+    async with datmo.aio.open(home) as project:
+        await check(project)
+        await project.gc()
+        assert len([path for path in (home / ".datmo" / "checkout").iterdir() if path.is_dir()]) == 2  # and `stage`
         assert (await project.gc()).empty

@@ -184,6 +184,7 @@ class Garbage(TypedDict):
     objects: Annotated[int, "how many"]
     refs: Annotated[int, "how many, in git"]
     payloads: Annotated[int, "how many pieces of output"]
+    checkouts: Annotated[int, "how many folders and files that checkouts have left in `.datmo/checkout/`"]
     size: Annotated[Bytes, "given back to the disk"]
     payload_size: Annotated[Bytes, "of output that is erased"]
     kept: Annotated[Bytes, "of garbage that stays for now, in packs that are mostly needed"]
