@@ -9,7 +9,7 @@ import pytest
 from anyio.to_thread import run_sync
 
 import datmo.aio
-import datmo.engine.project
+import datmo.engine.cleaning
 from datmo.errors import ProjectNotFound
 from datmo.eventlog.log import EventLog
 from datmo.projections.all import SCHEMAS, VIEWS
@@ -100,7 +100,7 @@ async def test_a_cleanup_that_was_cut_short_can_be_done_again(tmp_path: Path, mo
         raise InterruptedError(folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(datmo.engine.project, "remove_tree", cut_short)
+        patch.setattr(datmo.engine.cleaning, "remove_tree", cut_short)
         with pytest.raises(InterruptedError):
             await datmo.aio.cleanup(tmp_path)
     assert (tmp_path / ".datmo" / "log.db").exists(), "the log goes last"
