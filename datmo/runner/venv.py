@@ -18,7 +18,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +53,10 @@ class _Place(NamedTuple):
     """The folder of one environment."""
 
     folder: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
 
     @property
     def venv(self) -> Path:
@@ -128,7 +132,7 @@ async def remove_venv(environments: Path, environment: EnvironmentCapture, defin
     if not await anyio.to_thread.run_sync(wanted.place.folder.exists):
         return
     async with _sole_builder(wanted.place, lambda _: None):
-        await anyio.to_thread.run_sync(shutil.rmtree, wanted.place.folder)
+        await anyio.to_thread.run_sync(_remove, wanted.place)
 
 
 def find_python(wanted: str | None) -> str:
@@ -190,10 +194,19 @@ def _prepare(place: _Place, files: Mapping[str, bytes]) -> None:
 
 
 def _clear(place: _Place) -> None:
-    place.complete.unlink(missing_ok=True)
+    for mark in (place.complete, place.complete.with_suffix(".new")):
+        mark.unlink(missing_ok=True)
     for folder in (place.venv, place.definition):
         if folder.exists():
             shutil.rmtree(folder)
+
+
+def _remove(place: _Place) -> None:
+    """Remove an environment with its folder, unless somebody comes meanwhile and makes the lock anew in it."""
+    _clear(place)
+    place.lock.unlink()
+    with suppress(OSError):
+        place.folder.rmdir()
 
 
 def _mark_complete(place: _Place) -> None:
@@ -228,16 +241,21 @@ async def _sole_builder(place: _Place, report: Report) -> AsyncIterator[int]:
 
 def _try_lock(place: _Place) -> int | None:
     """Return a descriptor that holds the lock, or None while another process does."""
-    path = place.folder / "lock"
     while True:
-        place.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        place.folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            place.folder.mkdir()  # with `exist_ok` it fails where the folder is there, and has gone at a second look
+        try:
+            descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            continue  # a clean-up has just removed the folder
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
         # A clean-up may have removed the file meanwhile: the lock of a removed file keeps nobody out.
-        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            return descriptor
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(place.lock)):
+                return descriptor
         os.close(descriptor)

@@ -19,7 +19,7 @@ from datmo.capture.environment import EnvironmentCapture, capture_environment
 from datmo.errors import BuildFailed, EnvironmentInvalid
 from datmo.objects.store import ObjectStore
 from datmo.runner.install import choose_installer
-from datmo.runner.venv import VirtualEnvironment, ensure_venv
+from datmo.runner.venv import VirtualEnvironment, ensure_venv, remove_venv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -314,3 +314,19 @@ async def test_a_python_that_went_away_means_building_anew(root: Path) -> None:
     environment = await ensure(root)
     environment.python.unlink()
     assert (await ensure(root)).built
+
+
+# --- removed
+
+
+async def test_one_that_several_remove_at_once_is_gone_and_no_error(root: Path) -> None:
+    environment, files = await anyio.to_thread.run_sync(capture, root)
+    environments = root / ".datmo" / "environments"
+    await ensure(root)
+    (folder,) = folders(root)
+    for _ in range(30):
+        (folder / "venv" / "lib").mkdir(parents=True, exist_ok=True)
+        async with anyio.create_task_group() as workers:
+            for _ in range(4):
+                workers.start_soon(remove_venv, environments, environment, files)
+        assert folders(root) == []
