@@ -2,7 +2,8 @@
 
 The caller holds the store alone (`datmo.objects.hold`). At any moment a crash leaves every needed object in at least
 one place, and nothing in the index that is not there: a new pack is durable before the index names it, and what goes is
-taken out of the index before it is unlinked. What is left half done is garbage for the next time.
+taken out of the index before it is unlinked. Who opens the index in between finds it in the folder and takes it in
+again, so that it is taken out once more in the end. What is left half done is garbage for the next time.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def find_garbage(layout: Layout, index: Index, needed: Collection[bytes]) -> Gar
     objects, freed, kept = len(large), sum(size for _, size in large), 0
     for name in sorted(layout.pack_names()):
         try:
-            entries = read_index(layout.pack_path(name))
+            entries, size = read_index(layout.pack_path(name)), layout.pack_path(name).stat().st_size
+        except FileNotFoundError:
+            continue  # a collection beside us has removed it
         except (ObjectError, OSError) as error:
             problems.append(f"pack {name[:12]} is left alone: {error}")
             continue
@@ -75,7 +78,7 @@ def find_garbage(layout: Layout, index: Index, needed: Collection[bytes]) -> Gar
         elif all(entry.kind == WHOLE for entry in live):
             packs.append((name, tuple(live)))
             objects += len(entries) - len(live)
-            freed += _freed(layout, name, live)
+            freed += _freed(size, live)
     return Garbage(tuple(large), tuple(packs), objects, freed, kept, tuple(problems))
 
 
@@ -97,7 +100,7 @@ def collect(layout: Layout, index: Index, garbage: Garbage, progress: Progress |
                 new |= _rewritten(layout, name, live, progress)
         except ObjectError as error:
             problems.append(f"pack {name[:12]} is left alone: {error}")
-            size -= _freed(layout, name, live)
+            size -= _freed(layout.pack_path(name).stat().st_size, live)
         else:
             old.append(name)
     if new:
@@ -110,11 +113,13 @@ def collect(layout: Layout, index: Index, garbage: Garbage, progress: Progress |
         layout.large_path(digest).unlink(missing_ok=True)
         if progress is not None:
             progress(length)
+    if old or gone:
+        index.exchange(old, new.items(), gone)
     return garbage._replace(problems=tuple(problems), size=size)
 
 
-def _freed(layout: Layout, name: str, live: Collection[PackEntry]) -> int:
-    return layout.pack_path(name).stat().st_size - (size_of(live) if live else 0)
+def _freed(size: int, live: Collection[PackEntry]) -> int:
+    return size - (size_of(live) if live else 0)
 
 
 def _rewritten(

@@ -84,8 +84,13 @@ class Layout:
                 continue
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if _is_digest(folder.name + entry.name):
-                        yield bytes.fromhex(folder.name + entry.name), entry.stat().st_size
+                    if not _is_digest(folder.name + entry.name):
+                        continue
+                    try:
+                        size = entry.stat().st_size
+                    except FileNotFoundError:
+                        continue  # it was garbage, and is collected just now
+                    yield bytes.fromhex(folder.name + entry.name), size
 
     def open_scratch(self) -> tuple[int, Path]:
         """A new file to write to, locked, so that `sweep` can tell it from one left by a crash."""

@@ -105,7 +105,9 @@ def refill(db: sqlite3.Connection, layout: Layout) -> None:
 def _adopt(db: sqlite3.Connection, layout: Layout, names: set[str], large: dict[bytes, int]) -> None:
     if names or large:
         with transaction(db):
-            _adopt_all(db, layout, names, large)
+            # What a collection has removed since the folder was looked at does not come back.
+            there = {digest: size for digest, size in large.items() if layout.large_path(digest).exists()}
+            _adopt_all(db, layout, names, there)
 
 
 def _adopt_all(db: sqlite3.Connection, layout: Layout, names: set[str], large: dict[bytes, int]) -> None:

@@ -233,15 +233,16 @@ class ObjectStore:
     def _with_place(self, object_id: str, work: Callable[[bytes, Place], T]) -> T:
         """Do something with an object; where the index was wrong about it, rebuild that and try again."""
         digest = parse_id(object_id)
-        try:
-            return work(digest, self._place(digest))
-        except ObjectError:
-            if not self._index.rebuild():
-                raise
-        return work(digest, self._place(digest))
-
-    def _place(self, digest: bytes) -> Place:
         place = self._index.find(digest)
+        try:
+            return work(digest, self._known(digest, place))
+        except ObjectError:
+            # Another thread may have rebuilt it meanwhile: then the index has another answer now.
+            if not self._index.rebuild() and self._index.find(digest) == place:
+                raise
+        return work(digest, self._known(digest, self._index.find(digest)))
+
+    def _known(self, digest: bytes, place: Place | None) -> Place:
         if place is None:
             raise _missing(digest)
         if place.kind != WHOLE:

@@ -7,13 +7,16 @@ import random
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datmo.objects.index import Index
 from datmo.objects.store import ObjectStore
 
 LARGE = 1 << 20
@@ -96,6 +99,52 @@ def test_a_reader_with_an_open_index_follows_its_objects(tmp_path: Path) -> None
         collect(store, ids[:1])
         assert reader.read(ids[0]) == b"\0" * 1000
         assert reader.has(ids) == {ids[0]}
+
+
+def test_what_is_removed_does_not_come_back_by_one_who_opens_the_index_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "objects"
+    with ObjectStore(root) as store:
+        kept, gone, large = store.put_many([b"1" * 1000, b"2" * 3000, b"3" * (LARGE + 1)])
+        exchange = Index.exchange
+
+        def exchanged(*given: Any) -> None:
+            exchange(*given)
+            with ObjectStore(root) as reader:  # the folder still has what is going to be unlinked
+                assert reader.read(kept) == b"1" * 1000
+
+        monkeypatch.setattr(Index, "exchange", exchanged)
+        collect(store, [kept])
+        assert store.has([kept, gone, large]) == {kept}
+        assert store.put_many([b"2" * 3000, b"3" * (LARGE + 1)]) == [gone, large]
+        assert list(store.verify()) == []
+        assert store.read(gone) == b"2" * 3000
+
+
+def test_what_would_go_can_be_asked_while_it_goes(tmp_path: Path) -> None:
+    root = tmp_path / "objects"
+    asking = threading.Event()
+
+    def ask() -> int:
+        asked = 0
+        with ObjectStore(root) as store:
+            while not asking.is_set():
+                store.garbage([])
+                asked += 1
+        return asked
+
+    with ObjectStore(root) as store, ThreadPoolExecutor(2) as pool:
+        store.put_bytes(b"kept")
+        asked = [pool.submit(ask) for _ in range(2)]
+        try:
+            for number in range(60):
+                ids = store.put_many([b"%d" % number * 1000, *(bytes([each]) * (LARGE + 1) for each in range(4))])
+                assert store.has(ids) == set(ids)
+                collect(store, [])
+        finally:
+            asking.set()
+        assert all(each.result() for each in asked)
 
 
 def test_a_pack_that_is_damaged_is_left_alone_and_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from datmo.errors import ObjectMissing
 from datmo.objects.batch import SMALL
 from datmo.objects.hashing import object_id
+from datmo.objects.index import Index
 from datmo.objects.store import ObjectStore
 
 LARGE = b"large" * SMALL
@@ -135,6 +136,23 @@ def test_a_pack_without_rows_is_taken_in_when_an_object_of_it_is_asked_for(tmp_p
         shutil.copytree(tmp_path / "a/large", tmp_path / "b/large", dirs_exist_ok=True)
         assert other.read(small) == b"from the other store"
         assert other.read(large) == LARGE
+
+
+def test_what_another_thread_has_just_taken_in_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rebuild = Index.rebuild
+
+    def rebuilt_twice(index: Index) -> bool:
+        rebuild(index)  # by another thread, between our look and our turn
+        return rebuild(index)
+
+    monkeypatch.setattr(Index, "rebuild", rebuilt_twice)
+    with ObjectStore(tmp_path / "a") as one, ObjectStore(tmp_path / "b") as other:
+        given = one.put_bytes(b"from the other store")
+        other.put_bytes(b"own")
+        shutil.copytree(tmp_path / "a/packs", tmp_path / "b/packs", dirs_exist_ok=True)
+        assert other.read(given) == b"from the other store"
+        with pytest.raises(ObjectMissing):
+            other.read(object_id(b"nobody's"))
 
 
 def test_an_object_that_lay_in_two_packs_outlives_one_of_them(tmp_path: Path) -> None:
