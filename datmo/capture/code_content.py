@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,7 +23,7 @@ from datmo.capture.code_repository import Repository, git_errors
 from datmo.capture.code_scan import Scan
 from datmo.capture.code_tree import EXECUTABLE, FOLDER, LINK, PLAIN, SUBMODULE, Leaf, find, walk
 from datmo.capture.manifest import FileEntry
-from datmo.errors import CodeError
+from datmo.errors import CodeError, FilesError
 from datmo.objects.hashing import Progress
 from datmo.objects.source import FileState, SourceFile
 from datmo.objects.store import ObjectStore
@@ -30,6 +32,8 @@ __all__ = ["Adder", "Content", "Work", "collect"]
 
 _NAMED = 3
 _TRIES = 3
+_EXCHANGED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL}
+"""What opening a file gives, or reading a link, where it was one when it was looked at."""
 
 
 class Adder(Protocol):
@@ -65,6 +69,14 @@ class Content(NamedTuple):
 def collect(work: Work, scan: Scan, facts: IndexFacts, store: ObjectStore, progress: Progress | None = None) -> Content:
     """Look at everything that a scan found; told are the bytes of files that are too large for git."""
     return _Collector(work, scan, facts).collect(store, progress)
+
+
+class _Exchanged(Exception):
+    """Something is no longer what it was when it was looked at."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
 
 
 class _Collector:
@@ -121,7 +133,16 @@ class _Collector:
         return [os.fsdecode(path) for path, _ in walk(read, own.oid, b".datmo/")]
 
     def _look(self, path: str) -> None:
-        """Take one path as the work tree has it."""
+        """Take one path as the work tree has it; it may go or be exchanged meanwhile."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self._take(path)
+                return
+            except _Exchanged as exchanged:
+                if not left:
+                    raise _unreadable(path, exchanged.error) from exchanged.error
+
+    def _take(self, path: str) -> None:
         staged = self._scan.staged.get(path)
         try:
             state = os.lstat(self._root + path)
@@ -135,7 +156,8 @@ class _Collector:
         if stat.S_ISREG(state.st_mode):
             self._file(path, state, None if path in self._scan.looked else staged)
         elif stat.S_ISLNK(state.st_mode):
-            target = os.readlink(os.fsencode(self._root + path))
+            with _reading(path):
+                target = os.readlink(os.fsencode(self._root + path))
             self._changes[path] = Leaf(LINK, self._work.writer.add("blob", target))
         else:
             self._changes[path] = None
@@ -181,17 +203,12 @@ class _Collector:
         while True:
             tries += 1
             began = time.time_ns()
-            try:
+            with _reading(path):
                 handle = os.open(self._root + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
                 with open(handle, "rb") as file:
                     before = os.fstat(handle)
                     data = file.read()
                     after = os.fstat(handle)
-            except OSError as error:
-                raise CodeError(
-                    f"{path!r} cannot be read: {error.strerror}",
-                    hint=f"make it readable, or name it in {NAME}",
-                ) from error
             if FileState.of(before) == FileState.of(after) and len(data) == before.st_size:
                 return began, before, data
             if tries == _TRIES:
@@ -255,7 +272,15 @@ class _Collector:
         if not paths:
             return ()
         files = [SourceFile(self._work.repository.root / path) for path in paths]
-        stored = store.identify(files) if self._work.look else store.put_files(files, progress=progress)
+        try:
+            stored = store.identify(files) if self._work.look else store.put_files(files, progress=progress)
+        except FilesError:
+            there = [path for path in paths if os.path.lexists(self._root + path)]
+            if there == paths:
+                raise
+            # Some are gone since they were looked at, as what a program writes beside its place and renames then.
+            self._large, self._unkept = there, []
+            return self._stored(store, progress)
         return tuple(
             FileEntry(path, file.object, file.size, 0o755 if file.mode & 0o100 else 0o644, "project")
             for path, file in zip(paths, stored, strict=True)
@@ -277,6 +302,20 @@ def _rules(work: Work, scan: Scan, facts: IndexFacts) -> tuple[Conversions, Igno
     work.cache.expect(conversions.digest)
     ignoring = {path[len(prefix) :] for path in known if path.startswith(prefix) and os.path.basename(path) == NAME}
     return conversions, IgnoreRules(work.repository.root, ignoring | {NAME}, work.scratch)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _EXCHANGED:
+            raise _Exchanged(error) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> CodeError:
+    return CodeError(f"{path!r} cannot be read: {error.strerror}", hint=f"make it readable, or name it in {NAME}")
 
 
 def _git_mode(state: os.stat_result) -> int:

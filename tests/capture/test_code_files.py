@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from datmo.errors import CodeError
+from datmo.objects.store import ObjectStore, StoredFile
 from tests.capture.code_support import Project, repository, tree
 
 CRLF, LF, MIXED = b"a\r\nb\r\n", b"a\nb\n", b"a\r\nb\n"
@@ -50,6 +53,79 @@ def test_names_need_not_be_utf8_nor_free_of_anything(project: Project) -> None:
     assert {path for path, _, _ in project.code.files(captured.code_id)} >= set(names)
     project.git("add", "-A", "--", ":!large*")
     assert project.capture() == captured
+
+
+def to_nothing(place: Path) -> None:
+    place.unlink()
+
+
+def to_a_link(place: Path) -> None:
+    place.unlink()
+    place.symlink_to("train.py")
+
+
+def to_a_folder(place: Path) -> None:
+    place.unlink()
+    place.mkdir()
+
+
+def to_a_file(place: Path) -> None:
+    place.unlink()
+    place.write_text("a file now\n")
+
+
+@pytest.mark.parametrize(
+    ("made", "exchanged"),
+    [
+        (to_a_file, to_nothing),
+        (to_a_file, to_a_link),
+        (to_a_file, to_a_folder),
+        (to_a_link, to_nothing),
+        (to_a_link, to_a_file),
+    ],
+)
+def test_what_is_exchanged_between_two_looks_is_taken_as_it_is_then(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    made: Callable[[Path], None],
+    exchanged: Callable[[Path], None],
+) -> None:
+    place = project.write("notes.txt.swp")
+    made(place)
+    lstat = os.lstat
+    looked: list[str] = []
+
+    def looked_at(path: str, **options: Any) -> os.stat_result:
+        found = lstat(path, **options)
+        if path == os.fspath(place) and not looked:
+            looked.append(path)
+            exchanged(place)
+        return found
+
+    with monkeypatch.context() as during:
+        during.setattr(os, "lstat", looked_at)
+        captured = project.code.capture(project.store)
+    assert looked
+    assert captured == project.capture()
+    assert project.checkout(captured.code_id) == tree(project.root)
+
+
+def test_a_large_file_that_goes_before_it_is_read_is_not_there(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("weights.bin", b"w" * 5_000)
+    written = project.write("weights.bin.part", b"p" * 5_000)
+    put_files = ObjectStore.put_files
+
+    def put(store: ObjectStore, *given: Any, **options: Any) -> list[StoredFile]:
+        written.unlink(missing_ok=True)  # as by a program that renames what it has written
+        return put_files(store, *given, **options)
+
+    with monkeypatch.context() as during:
+        during.setattr(ObjectStore, "put_files", put)
+        captured = project.code.capture(project.store)
+    assert [entry.path for entry in captured.large] == ["weights.bin"]
+    assert captured.code_id == project.capture().code_id
 
 
 def test_a_large_file_goes_to_the_store_and_is_said_so(project: Project) -> None:
