@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -75,8 +77,10 @@ class Ahead:
         """Let the process end, and wait for that."""
         with self._one_at_a_time:
             self._gone = True
-            for pipe in (self._requests, self._answers):
-                pipe.close()
+            with suppress(BrokenPipeError):  # it was killed, with something on the way to it
+                self._requests.close()
+            self._answers.read()  # to its end, which is the process's
+            self._answers.close()
 
 
 def begin() -> None:
@@ -172,9 +176,12 @@ class AheadRepository:
 
     def checkout(self, code_id: str, to: Path, store: ObjectStore) -> tuple[str, ...]:
         """Write captured code into a folder."""
+        there = os.path.lexists(to)
         try:
             notices: tuple[str, ...] = self._ahead.call(self._settings, "checkout", code_id, to)
         except _Unanswered:
+            if not there:
+                shutil.rmtree(to, ignore_errors=True)  # what a process that was killed had written
             notices = self.__getattr__("checkout")(code_id, to, store)
         return notices
 

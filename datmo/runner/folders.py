@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -17,6 +18,7 @@ from datmo.runner.witness import FileLock, guarded
 __all__ = ["claim", "claim_again", "claim_leftover", "discard", "open_up", "remove_tree"]
 
 _LOCK = "lock"
+_TRIES = 20
 
 
 def claim(folder: Path) -> FileLock:
@@ -90,6 +92,8 @@ def open_up(folder: Path, *inside: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder with all that is in it, read-only folders too. Done twice, it does nothing.
 
+    It may be written to meanwhile: by the helper of one who was killed, which ends only when it is done.
+
     Raises:
         OSError: something in it belongs to somebody else.
     """
@@ -107,7 +111,13 @@ def remove_tree(folder: Path) -> None:
             os.chmod(path, 0o700)
             shutil.rmtree(path)
 
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(folder, onexc=retry)
-    else:
-        shutil.rmtree(folder, onerror=retry)
+    for left in reversed(range(_TRIES)):
+        try:
+            if sys.version_info >= (3, 12):
+                shutil.rmtree(folder, onexc=retry)
+            else:
+                shutil.rmtree(folder, onerror=retry)
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or not left:
+                raise

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,26 @@ def test_a_process_that_was_killed_is_done_without(place: Place, process: Ahead)
     os.kill(pid, signal.SIGKILL)
     assert ahead.capture(place.store) == captured
     assert ahead.read_file(captured.code_id, "train.py", place.store) == b"print(1)\n"
+
+
+def test_a_checkout_in_the_middle_of_which_it_was_killed_is_begun_anew(
+    place: Place, process: Ahead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead, to = place.ahead(process), tmp_path / "out"
+    captured = ahead.capture(place.store)
+    (pid,) = [number for number in children_of_nobody() if ours(number)]
+    call = Ahead.call
+
+    def killed(ahead: Ahead, *given: Any) -> Any:
+        to.mkdir()
+        (to / "train.py").write_text("pri")
+        os.kill(pid, signal.SIGKILL)
+        return call(ahead, *given)
+
+    monkeypatch.setattr(Ahead, "call", killed)
+    assert ahead.checkout(captured.code_id, to, place.store) == ()
+    assert sorted(os.listdir(os.fsencode(to))) == [b"caf\xe9.txt", b"train.py"]
+    assert (to / "train.py").read_text() == "print(1)\n"
 
 
 def children_of_nobody() -> list[int]:

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
-from datmo.runner.folders import claim, claim_again, claim_leftover, discard
+from datmo.runner.folders import claim, claim_again, claim_leftover, discard, remove_tree
 
 
 def test_a_folder_that_is_gone_is_made_and_taken_once(tmp_path: Path) -> None:
@@ -55,6 +57,33 @@ def test_only_what_nobody_holds_is_a_leftover(tmp_path: Path) -> None:
     found.release()
     lock.release()
     assert [each.name for each in (tmp_path / "tasks").iterdir()] == ["held"]
+
+
+def test_a_folder_into_which_somebody_still_writes_goes(tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+
+    def write(handle: int, began: threading.Event, enough: threading.Event) -> None:
+        number = 0
+        with suppress(FileNotFoundError):  # the folder has gone
+            while not enough.is_set():
+                os.close(os.open(f"{number}", os.O_WRONLY | os.O_CREAT, dir_fd=handle))
+                began.set()
+                number += 1
+
+    for _ in range(50):
+        (folder / "code").mkdir(parents=True)
+        handle = os.open(folder / "code", os.O_RDONLY | os.O_DIRECTORY)
+        began, enough = threading.Event(), threading.Event()
+        writing = threading.Thread(target=write, args=(handle, began, enough))
+        writing.start()
+        try:
+            began.wait()
+            remove_tree(folder)
+        finally:
+            enough.set()
+            writing.join()
+            os.close(handle)
+        assert not folder.exists()
 
 
 BEGIN = """
