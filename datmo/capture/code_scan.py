@@ -205,7 +205,8 @@ def _sorted_out(paths: Iterable[str], looked: set[str]) -> tuple[set[str], set[s
 def _index_copy(repository: Repository, cache: Cache, key: str, *, plain: bool) -> Path:
     """Our copy of the user's index in that state, made if it is not there."""
     path = cache.folder / f"index-{key}"
-    if path.exists():
+    with suppress(FileNotFoundError):
+        path.chmod(0o644)  # which says that it is in use: see below
         return path
     cache.folder.mkdir(parents=True, exist_ok=True)
     for old in cache.folder.glob("*-*"):  # copies, and what killed captures left half-made

@@ -133,6 +133,20 @@ def test_what_killed_captures_left_half_made_goes(tmp_path: Path, monkeypatch: p
     assert sorted(each.name[:6] for each in cache.iterdir()) == ["index-", "known."]
 
 
+def test_a_copy_of_the_index_that_is_used_is_not_unused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = repository(tmp_path / "project")
+    project.capture()
+    (copy,) = (project.datmo / "cache" / "code").glob("index-*")
+    made = copy.stat().st_ctime
+    clock = tmp_path / "clock"
+    clock.touch()
+    while clock.stat().st_ctime == made:  # the file system's clock has ticks
+        clock.touch()
+    monkeypatch.setattr(code_scan, "run_git", lambda *_, **__: b"")  # git might write to it
+    project.code.capture(project.store)
+    assert copy.stat().st_ctime > made
+
+
 def test_a_commit_that_git_replaces_is_read_as_it_is(tmp_path: Path) -> None:
     project = repository(tmp_path / "project")
     first = project.git("rev-parse", "HEAD")
