@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Collection
 from functools import wraps
@@ -122,6 +123,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, kept: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}")
+    beside = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
     beside.write_text(json.dumps(kept))
     beside.replace(path)

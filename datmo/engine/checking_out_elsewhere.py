@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from datmo.core.ids import new_id
@@ -43,7 +44,8 @@ def write_elsewhere(workspace: Workspace, row: Row, environment: Row | None, to:
     except BaseException as error:
         under_way.undo()
         for each in made:
-            each.rmdir()
+            with suppress(OSError):  # somebody else has put something into it
+                each.rmdir()
         if isinstance(error, OSError):
             raise CaptureError(f"{to} cannot be written: {error.strerror}") from error
         raise
@@ -69,7 +71,7 @@ def _make_parents(folder: Path) -> list[Path]:
         folder = folder.parent
     try:
         for each in reversed(made):
-            each.mkdir()
+            each.mkdir(exist_ok=True)  # somebody else may have been quicker
     except OSError as error:
         raise InvalidArgument(f"{folder} cannot have a folder: {error.strerror}", hint="choose another one") from error
     return made

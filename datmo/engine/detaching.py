@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ async def detach(request: Mapping[str, Any], notice: Callable[[str], None]) -> l
     )
     async with process:
         assert process.stdin is not None
-        await process.stdin.send(json.dumps(request).encode())
+        with suppress(anyio.BrokenResourceError):  # it has ended already, and has said why
+            await process.stdin.send(json.dumps(request).encode())
         await process.stdin.aclose()
         ids = await _listen(process, notice)
         await process.wait()  # it has forked: what goes on is no child of ours

@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -366,6 +367,15 @@ def test_cache_setting_keeps_a_result_until_it_expires(monkeypatch: pytest.Monke
     now = datmo.config.time.time()  # type: ignore[attr-defined]
     monkeypatch.setattr("datmo.config.time.time", lambda: now + 3601)
     assert answer(44) == 44
+
+
+def test_cache_setting_is_kept_by_several_threads_at_once() -> None:
+    @Config.cache_setting(key="shared", expires_min=0)
+    def shared() -> int:
+        return 42
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: shared(), range(400))) == [42] * 400
 
 
 def test_cache_setting_without_a_key_tells_arguments_apart() -> None:

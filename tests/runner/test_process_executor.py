@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +226,15 @@ async def test_a_stop_by_force(tasks: Tasks) -> None:
 
     assert (ended.exit_code, ended.reason) == (137, "killed, for it did not end when asked to")
     assert await session(handle["pid"]) == []
+
+
+async def test_several_stop_it_at_once(tasks: Tasks) -> None:
+    for _ in range(20):
+        handle = await tasks.executor.start(tasks.spec("sleep", "1000"))
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(partial(tasks.executor.stop, handle, grace=60))
+        assert (await tasks.executor.wait(handle)).exit_code == 143
 
 
 async def test_many_wait_for_one_end(tasks: Tasks) -> None:

@@ -14,6 +14,7 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import anyio
@@ -193,15 +194,17 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".new")
+    beside = path.with_name(f"{path.name}.{get_ident()}")  # a time limit may come when somebody stops it anyway
     beside.write_text(text, "ascii")
     beside.replace(path)
 
 
 def _remove(folder: Path) -> None:
-    for name in ("keeper", "keeper.new", "stop", "stop.new", "output", "ended.new", "ended"):
+    for name in ("keeper", "keeper.new", "stop", "output", "ended.new", "ended"):
         with suppress(FileNotFoundError):
             (folder / name).unlink()
+    for left in folder.glob("stop.*"):  # by one who was killed
+        left.unlink(missing_ok=True)
 
 
 def _how_it_ended(folder: Path, keeper: Witness) -> Ended:
