@@ -32,7 +32,7 @@ def script(source: str, *, cwd: Path, **options: Any) -> subprocess.Popen[str]:
 def output(source: str, *, cwd: Path) -> str:
     """Run a script that must end well and say nothing on stderr; return what it printed."""
     process = script(source, cwd=cwd)
-    said, wrong = process.communicate(timeout=60)
+    said, wrong = process.communicate(timeout=200)
     assert what_is_wrong(wrong) == ""
     assert process.returncode == 0
     return said

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 async def shown(screen: Any, text: bytes) -> bytes:
     """Read until a text has come."""
     found = b""
-    with anyio.move_on_after(10):
+    with anyio.move_on_after(60):
         while text not in found:
             part = await screen.read()
             assert part is not None, found

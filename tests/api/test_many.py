@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -157,14 +158,16 @@ async def test_those_that_wait_are_recorded_and_attended_before_the_first_one_st
 
 @only_async
 async def test_those_whose_owner_was_killed_end_stopped(project: datmo.aio.Project, tmp_path: Path) -> None:
-    signpost = Signpost(tmp_path)
-    command = signpost.command("exit 0")
+    signpost, go_on = Signpost(tmp_path), tmp_path / "go-on"
+    os.mkfifo(go_on)
+    command = signpost.command(f"cat {go_on}")
     source = f"import datmo\nwith datmo.open() as project: project.tasks.map([{command!r}, 'true', 'true'], limit=1)"
     owner = script(source, cwd=project.home)
     await anyio.to_thread.run_sync(signpost.wait)
     owner.kill()
     await anyio.to_thread.run_sync(owner.communicate)
     assert [task.unattended for task in await project.tasks.ls()] == [True] * 3
+    await anyio.Path(go_on).write_text("")
     async with datmo.aio.open(project.home) as other, anyio.create_task_group() as rescuers:
         rescuers.start_soon(other.tasks.recover)
         rescuers.start_soon(project.tasks.recover)

@@ -184,7 +184,10 @@ def wait_for_end_of(pid: int) -> None:
 async def test_a_rescuer_who_looked_before_another_finished_records_nothing(
     face: Face, project: datmo.aio.Project, tmp_path: Path
 ) -> None:
-    await orphan_of(project, Signpost(tmp_path), "exit 4")
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    await orphan_of(project, Signpost(tmp_path), f"cat {go_on}; exit 4")
+    await anyio.Path(go_on).write_text("")
     recovering = project.tasks._recovering
     (row,) = await recovering.orphans()
     late = await recovering._supervisor(row)

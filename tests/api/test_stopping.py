@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -55,9 +56,12 @@ async def test_a_task_may_save_its_work_when_it_is_stopped(project: datmo.aio.Pr
 
 
 async def test_whenever_it_is_cancelled_no_task_is_left_unfinished(project: datmo.aio.Project, home: Path) -> None:
-    for milliseconds in range(0, 96, 4):
+    for milliseconds in itertools.count(0, 4):
         with anyio.move_on_after(milliseconds / 1000):
             await project.tasks.run("sleep 600")
+        # On a busy machine it takes longer until there are some that ran.
+        if milliseconds >= 92 and any(task.start_time for task in await project.tasks.ls()):
+            break
     statuses = [task.status for task in await project.tasks.ls()]
     assert set(statuses) == {"STOPPED"}
     assert list((home / ".datmo" / "tasks").iterdir()) == []
@@ -90,10 +94,11 @@ async def test_another_process_can_ask_it_to_stop(project: datmo.aio.Project, si
         workers.start_soon(run)
         pid = await run_sync(signpost.wait)
         await run_sync(lambda: output(asked, cwd=project.home))
-    assert ended[0].status == "STOPPED"
+    assert (ended[0].status, ended[0].exit_code) == ("STOPPED", 128 + signal.SIGTERM)
     await nothing_is_left(project, ended[0].id, pid)
     times = {event.type: event.recorded_us async for event in project.log.read(types=["task.*"])}
-    assert times["task.stopped"] - times["task.stop_requested"] < 1_000_000
+    # It was heard of at once, and not when somebody looked by chance.
+    assert times["task.stopped"] - times["task.stop_requested"] < 10_000_000
 
 
 async def test_edits_made_meanwhile_do_not_matter(project: datmo.aio.Project, home: Path, signpost: Signpost) -> None:
@@ -169,7 +174,7 @@ async def test_ctrl_c_stops_the_task_of_a_script(project: datmo.aio.Project, hom
     process = script(source, cwd=home)
     pid = await run_sync(signpost.wait)
     process.send_signal(signal.SIGINT)
-    said, wrong = await run_sync(lambda: process.communicate(timeout=60))
+    said, wrong = await run_sync(lambda: process.communicate(timeout=200))
     assert (process.returncode, said) == (0, "interrupted STOPPED\n"), wrong
     (task,) = await project.tasks.ls()
     assert (task.status, await task.logs()) == ("STOPPED", "running\n")
@@ -183,7 +188,7 @@ async def test_ctrl_c_within_an_open_project_closes_it(
     process = script(source, cwd=home)
     pid = await run_sync(signpost.wait)
     process.send_signal(signal.SIGINT)
-    _, wrong = await run_sync(lambda: process.communicate(timeout=60))
+    _, wrong = await run_sync(lambda: process.communicate(timeout=200))
     assert process.returncode == -signal.SIGINT
     assert what_is_wrong(wrong).strip().endswith("KeyboardInterrupt")
     (task,) = await project.tasks.ls()
@@ -197,7 +202,7 @@ async def test_a_task_outlives_a_killed_supervisor(project: datmo.aio.Project, h
     async for _ in project.log.follow(after=0, types=["task.started"]):
         break
     process.kill()
-    await run_sync(lambda: process.communicate(timeout=60))
+    await run_sync(lambda: process.communicate(timeout=200))
     try:
         (task,) = await project.tasks.ls()
         assert task.status == "RUNNING"

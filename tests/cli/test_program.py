@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import termios
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,8 +52,10 @@ def line_of(stream: object) -> str:
     return stream.readline().decode()  # type: ignore[attr-defined, no-any-return]
 
 
-def on_terminal(*arguments: str, cwd: Path, keys: dict[str, str], columns: int = 80, **more: str) -> Done:
-    """Run the real program on a terminal of its own, and type when it says something."""
+def on_terminal(
+    *arguments: str, cwd: Path, keys: Mapping[str, str | Callable[[], None]], columns: int = 80, **more: str
+) -> Done:
+    """Run the real program on a terminal of its own, and type, or do, something when it says something."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     running = subprocess.Popen(
@@ -65,16 +68,18 @@ def on_terminal(*arguments: str, cwd: Path, keys: dict[str, str], columns: int =
         start_new_session=True,
     )
     os.close(theirs)
-    shown = b""
+    shown, left = b"", dict(keys)
     with suppress(OSError):  # a terminal whose other side is closed
         while part := os.read(ours, 4096):
             shown += part
-            for words in [words for words in keys if words.encode() in shown]:
-                if keys[words] == "Ctrl-C":
+            for words in [words for words in left if words.encode() in shown]:
+                typed = left.pop(words)
+                if callable(typed):
+                    typed()
+                elif typed == "Ctrl-C":
                     running.send_signal(signal.SIGINT)
                 else:
-                    os.write(ours, keys[words].encode() + b"\n")
-                del keys[words]
+                    os.write(ours, typed.encode() + b"\n")
     os.close(ours)
     return Done(running.wait(), shown.decode().replace("\r\n", "\n"), "")
 
@@ -87,7 +92,7 @@ def newest_task(home: Path) -> dict[str, object]:
 def alive(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 

@@ -31,10 +31,12 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("columns", [40, 100])
-def test_a_terminal_shows_what_runs_and_no_line_is_too_long(home: Path, columns: int) -> None:
+def test_a_terminal_shows_what_runs_and_no_line_is_too_long(home: Path, tmp_path: Path, columns: int) -> None:
+    both, last = tmp_path / "both", tmp_path / "last"
+    shown = f"until test -e {both} && test -e {last}; do sleep 0.05; done"  # however slowly it is drawn
     done = on_terminal(
-        "task", "run", "sh -c 'echo epoch {x}; sleep 0.5; exit {x}'", "--grid", "x=0,1,0", "-j", "2",
-        cwd=home, keys={}, columns=columns,
+        "task", "run", f"sh -c 'echo epoch {{x}}; {shown}; exit {{x}}'", "--grid", "x=0,1,0", "-j", "2",
+        cwd=home, keys={"2 running": both.touch, "epoch 1\x1b[0m": last.touch}, columns=columns,
     )  # fmt: skip
     assert done.code == 1
     plain = STEERING.sub("", done.out)

@@ -32,7 +32,7 @@ async def together(source: str, home: Path, times: int) -> list[str]:
         process.stdin.flush()
     said = []
     for process in processes:
-        out, wrong = await run_sync(lambda process=process: process.communicate(timeout=60))  # type: ignore[misc]
+        out, wrong = await run_sync(lambda process=process: process.communicate(timeout=200))  # type: ignore[misc]
         assert process.returncode == 0, wrong
         said.append(out)
     return said

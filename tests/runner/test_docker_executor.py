@@ -250,7 +250,7 @@ async def test_a_task_that_does_not_obey_is_killed_after_the_grace(tasks: Tasks)
 
 async def printed(executor: DockerExecutor, handle: Handle) -> None:
     """Return when the task has printed something."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with aclosing(executor.output(handle, 0, follow=True)) as chunks:
             await anext(chunks)
 
@@ -312,7 +312,7 @@ async def test_waiting_survives_an_engine_that_goes_away(
                 await proxy.shut()
                 async with Docker(engine) as docker:
                     await docker.containers.container(direct["container"]).kill()
-                with anyio.fail_after(20):
+                with anyio.fail_after(60):
                     await said.wait()
                 await proxy.open()
     assert ends[0][:2] == (137, "the Docker engine was restarted")
@@ -332,7 +332,7 @@ async def test_a_stop_waits_for_an_engine_that_went_away(
             await proxy.shut()
             async with anyio.create_task_group() as group:
                 group.start_soon(partial(executor.stop, handle, grace=0))
-                with anyio.fail_after(20):
+                with anyio.fail_after(60):
                     await said.wait()
                 await proxy.open()
             ended = await executor.wait(handle)
@@ -360,7 +360,7 @@ async def test_more_tasks_than_a_client_has_connections_by_default_run_at_once(t
         for _ in range(110):
             group.start_soon(tasks.executor.wait, handle)
         await printed(tasks.executor, handle)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await tasks.executor.stop(handle, grace=0)
 
 
@@ -404,7 +404,7 @@ async def test_a_screen_ends_where_the_engine_goes_away_and_the_task_runs_on(
         async with DockerExecutor(proxy.url) as executor, executor.screen({**direct, "engine": proxy.url}) as screen:
             assert await screen.read() is not None
             await proxy.shut()
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 while await screen.read() is not None:
                     pass
         await proxy.open()
