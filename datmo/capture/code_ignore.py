@@ -6,18 +6,17 @@ which knows of no other rule. Where it reads a rule otherwise than git does, it 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pygit2
 
 from datmo.capture.code_repository import git_errors, set_work_tree
 
-__all__ = ["NAME", "IgnoreRules", "ignored_links", "match_rules"]
+__all__ = ["NAME", "IgnoreRules", "match_rules", "misread", "read_again"]
 
 NAME = ".datmoignore"
 
@@ -70,28 +69,34 @@ def match_rules(rules: dict[str, bytes], paths: Iterable[str], scratch: Path) ->
     return {path for path in paths if git.path_is_ignored(os.fsencode(path).decode(errors="replace"))}
 
 
-def ignored_links(git: pygit2.Repository, links: Iterable[str], scratch: Path) -> set[str]:
-    """Which links git ignores, none of them tracked. libgit2 takes one to a folder for a folder.
+def misread(rules: Mapping[str, bytes]) -> bool:
+    """Whether libgit2 reads some rules for any folder as rules for any file, too.
+
+    Parameters:
+        rules: the rules by the paths of their files.
+    """
+    return any(_ANY_FOLDER.search(text) for text in rules.values())
+
+
+def read_again(
+    git: pygit2.Repository, rules: Mapping[str, bytes], paths: Sequence[str], scratch: Path
+) -> dict[str, bool]:
+    """Say which files and links git ignores, none of them tracked. libgit2 takes a link to a folder for a folder.
 
     Parameters:
         git: the repository, with its work tree.
-        links: their paths in the work tree.
+        rules: the rules in its `.gitignore` files, by their paths in the work tree.
+        paths: the files and links.
         scratch: a folder for our use, not there yet.
     """
-    asked = list(links)
-    if not asked:
-        return set()
-    above = {parent for path in asked for parent in Path(path).parents}
-    rules = {}
-    for folder in above:
-        with contextlib.suppress(OSError):  # most folders have none
-            rules[os.path.join(folder, ".gitignore")] = Path(git.workdir, folder, ".gitignore").read_bytes()
+    if not paths:
+        return {}
     # In a tree without the links they are plain files to it; the repository's other rules apply as well.
     scratch.mkdir(parents=True)
     _write_rules(scratch, rules)
     beside = pygit2.Repository(git.path)
     set_work_tree(beside, scratch)
-    return {path for path in asked if beside.path_is_ignored(os.fsencode(path).decode(errors="replace"))}
+    return {path: beside.path_is_ignored(os.fsencode(path).decode(errors="replace")) for path in paths}
 
 
 def _write_rules(tree: Path, rules: Mapping[str, bytes]) -> None:

@@ -4,7 +4,7 @@ git is asked where it is installed. It knows best what it ignores: libgit2 1.9 t
 so that the rule `data/` hides it, and the rule `*/` for one of every file, and what they hide would be missing in a
 capture without a word. git also looks at files with several threads. It gets an index of ours, a copy of the user's:
 in it, it notes which files it found unchanged, so that it reads them once. Where no git can say it, libgit2 is asked,
-and links are looked at again.
+and what it may have read wrongly is looked at again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, FileMode
 
 from datmo.capture.code_cache import Cache
-from datmo.capture.code_ignore import ignored_links
+from datmo.capture.code_ignore import misread, read_again
 from datmo.capture.code_index import NOTHING, IndexFacts, index_key, read_index
 from datmo.capture.code_program import git_program, run_git
 from datmo.capture.code_repository import Repository, git_errors
@@ -33,6 +33,7 @@ __all__ = ["Scan", "index_facts", "scan"]
 
 _UNUSED_S = 3600.0
 _OWN_FOLDER = ".datmo"
+_NOT_OF_THE_TREE = (".git", _OWN_FOLDER)
 
 
 class Scan(NamedTuple):
@@ -119,14 +120,42 @@ def _scan_with_libgit2(repository: Repository, scratch: Path) -> Scan:
         )
         paths: list[str] = []
         links: list[str] = []
+        ignored: dict[str, bool] = {}
         for delta in found.deltas:
             path = os.fsdecode(delta.new_file.raw_path)
-            if delta.status in (DeltaStatus.UNTRACKED, DeltaStatus.IGNORED) and delta.new_file.mode == FileMode.LINK:
-                links.append(path)
-            elif delta.status != DeltaStatus.IGNORED:
+            if delta.status not in (DeltaStatus.UNTRACKED, DeltaStatus.IGNORED):
                 paths.append(path)
-        paths += set(links) - ignored_links(git, links, scratch)
+                continue
+            ignored[path] = delta.status == DeltaStatus.IGNORED
+            if delta.new_file.mode == FileMode.LINK:
+                links.append(path)
+        tracked = {os.fsdecode(entry.path) for entry in index}
+        rules, files = _walk(repository.top, {path.rstrip("/") for path in ignored.keys() | tracked})
+        again = [path for path in files if path not in tracked] if misread(rules) else links
+        ignored |= read_again(git, rules, again, scratch)
+        paths += [path for path, left_out in ignored.items() if not left_out]
         return Scan(staged, *_sorted_out(paths, looked))
+
+
+def _walk(top: Path, closed: Collection[str]) -> tuple[dict[str, bytes], list[str]]:
+    """Look through a work tree: what its `.gitignore` files hold, and all files and links.
+
+    Parameters:
+        top: its folder.
+        closed: folders that are not looked into, by their paths in it.
+    """
+    rules: dict[str, bytes] = {}
+    files: list[str] = []
+    for folder, below, names in os.walk(top):
+        inside = os.path.relpath(folder, top)
+        place = "" if inside == "." else f"{inside}/"
+        links = [name for name in below if os.path.islink(os.path.join(folder, name))]
+        files += [place + name for name in (*names, *links) if name not in _NOT_OF_THE_TREE]
+        below[:] = [name for name in below if name not in _NOT_OF_THE_TREE and place + name not in closed]
+        if ".gitignore" in names:
+            with suppress(OSError):
+                rules[f"{place}.gitignore"] = Path(folder, ".gitignore").read_bytes()
+    return rules, files
 
 
 def _of_index(diff: pygit2.Diff) -> Iterable[tuple[str, Leaf | None]]:

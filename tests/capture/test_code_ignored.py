@@ -14,9 +14,12 @@ from tests.capture.code_support import Project, repository, tree
 
 KINDS = ("nothing", "file", "folder", "link to a folder", "link to a file", "broken link")
 PLACES = ("data", "sub/data", "sub/other", "top")
-FOR_ALL = ("data", "data/", "/data/", "data/*", "!data", "!data/", "sub/", "sub/data/", "*", "!sub/", "d*/", "*a")
-FOR_GIT = ("*/", "/*/", "!*/", "**/", "**/*/", "//")
-"""Those that libgit2 takes for a rule about all files: git alone reads them in a repository of the user's."""
+FOR_ALL = (
+    "data", "data/", "/data/", "data/*", "!data", "!data/", "sub/", "sub/data/", "*", "!sub/", "d*/", "*a",
+    "*/", "/*/", "!*/", "**/", "**/*/",
+)  # fmt: skip
+FOR_GIT = ("//",)
+"""What libgit2 takes for a rule about everything: git alone reads it in a repository of the user's."""
 
 
 @pytest.fixture(params=["git", "libgit2"])
@@ -86,6 +89,26 @@ def test_a_link_to_a_folder_is_no_folder_to_a_rule_and_comes_back(
     project.write(".gitignore", "data/\n")
     captured = project.checkout(project.capture().code_id)
     assert captured["data"] == ("link", os.fsencode(tmp_path / "big"))
+
+
+@pytest.mark.parametrize("place", ["repository", "linked work tree", "no repository"])
+@pytest.mark.parametrize(
+    ("rule", "below"),
+    [("*/", set()), ("/*/\n!/sub/", {"sub/data/x.csv"}), ("*.csv\n!*/", {"hidden/.gitignore"})],
+)
+def test_without_a_git_program_a_rule_for_any_folder_hides_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, rule: str, below: set[str]
+) -> None:
+    project = Project(tmp_path / "project") if place == "no repository" else repository(tmp_path / "project")
+    if place == "linked work tree":
+        project.git("worktree", "add", "-q", str(tmp_path / "linked"))
+        project = Project(tmp_path / "linked")
+    lay_out(project, {"data": "link to a folder", "sub/data": "folder", "top": "file"})
+    project.write(".gitignore", f"{rule}\n")
+    project.write("hidden/.gitignore", "*/\n!.gitignore\n")
+    monkeypatch.setattr(code_scan, "git_program", lambda: None)
+    captured = project.checkout(project.capture().code_id).keys()
+    assert captured - {"train.py", "lib/model.py"} == {"data", "top", ".gitignore"} | below
 
 
 def test_without_git_the_same_holds(tmp_path: Path) -> None:
