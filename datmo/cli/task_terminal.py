@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["TERMINAL", "run_interactive"]
 
 _STDERR = 2
+_LEAVE = b"\x10\x11"
+"""Ctrl-P Ctrl-Q, by which the engine lets a terminal go."""
+_PATIENCE = 30.0
+"""Seconds that the end may take to be recorded; a screen also ends where the engine goes away, and the task runs on."""
 
 
 @click.command("attach", cls=Command, examples=["datmo task attach 7k2m"])
@@ -37,11 +41,9 @@ async def attach(given: str) -> int:
     """
     async with opened() as project:
         found = await project.tasks.get(given)
-        await _show(project, found.id)
+        left = await _show(project, found.id)
         found = await project.tasks.get(found.id)
-        # The screen ends a moment before the end is recorded.
-        still_runs = not found.ended and await _still_runs(project, found.id)
-        if still_runs:
+        if not found.ended and (left or await _still_runs(project, found.id)):
             say("it runs on")
             return 0
         (ended,) = await project.tasks.wait(found.id)
@@ -64,35 +66,39 @@ async def run_interactive(spec: TaskSpec, options: dict[str, Any]) -> int:
 
 
 async def _still_runs(project: Project, task_id: str) -> bool:
+    """Say whether a task runs whose screen has ended: most often its end is recorded only a moment later."""
     import anyio
 
-    with anyio.move_on_after(1.0):
+    with anyio.move_on_after(_PATIENCE):
         await project.tasks.wait(task_id)
         return False
     return True
 
 
-async def _show(project: Project, task_id: str) -> None:
-    """Show a task's screen to its end, and type there what is typed here, where it is a terminal."""
+async def _show(project: Project, task_id: str) -> bool:
+    """Show a task's screen to its end, and type there what is typed here; returns whether somebody has left it so."""
     import anyio
 
     from datmo.errors import Refused
 
+    typed = bytearray()
     try:
         async with project.tasks.attach(task_id) as screen, anyio.create_task_group() as workers:
             typing = screen.interactive and sys.stdin.isatty()
             with _raw() if typing else nullcontext():
                 if typing:
                     workers.start_soon(_follow_size, screen, name="the size of the terminal")
-                    workers.start_soon(_type, screen, name="what is typed")
+                    workers.start_soon(_type, screen, typed, name="what is typed")
                 while (part := await screen.read()) is not None:
                     await put_bytes(part[1], sys.stderr if part[0] == _STDERR else sys.stdout)
                 workers.cancel_scope.cancel()
     except Refused:  # it had ended before it could be shown
         hint(f"`datmo task logs {task_id}` shows what it printed")
+    return typed.endswith(_LEAVE)
 
 
-async def _type(screen: Screen) -> None:
+async def _type(screen: Screen, typed: bytearray) -> None:
+    """Type what is typed here; the last of it stays in `typed`."""
     import anyio
 
     while True:
@@ -100,6 +106,7 @@ async def _type(screen: Screen) -> None:
         data = os.read(sys.stdin.fileno(), 4096)
         if not data:  # the terminal is gone
             return
+        typed[:] = (typed + data)[-len(_LEAVE) :]
         await screen.write(data)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import anyio
 
@@ -12,7 +12,7 @@ from datmo.core.frames import split_frames
 from datmo.engine.executors import Executors
 from datmo.engine.recovering import Recovering
 from datmo.engine.workspace import Workspace
-from datmo.errors import Refused
+from datmo.errors import Refused, RunnerError
 from datmo.projections.projection import Row
 from datmo.projections.tasks import TASKS
 from datmo.runner.executors.base import Chunk, Screen, Screening
@@ -48,14 +48,17 @@ class Screens:
             workers.start_soon(self._recovering.adopt, [task_id])
             row = await self._started(task_id)
             executor = await self._executors.get(row["executor"])
-            if row["status"] in rules.ENDED.values():
-                raise Refused(f"task {task_id} has ended", hint="`datmo task logs` shows what it printed")
-            if isinstance(executor, Screening):
-                async with executor.screen(row["handle"]) as screen:
+            async with AsyncExitStack() as stack:
+                if isinstance(executor, Screening):
+                    try:
+                        screen = await stack.enter_async_context(executor.screen(row["handle"]))
+                    except RunnerError:
+                        await self._started(task_id)  # what it ran in may be gone, because it ended meanwhile
+                        raise
                     yield screen
-            else:
-                async with aclosing(executor.output(row["handle"], 0, follow=True)) as chunks:
-                    yield _Followed(chunks)
+                else:
+                    chunks = executor.output(row["handle"], 0, follow=True)
+                    yield _Followed(await stack.enter_async_context(aclosing(chunks)))
             workers.cancel_scope.cancel()
 
     async def _started(self, task_id: str) -> Row:
@@ -66,6 +69,8 @@ class Screens:
                 break
             row = await self._workspace.query(lambda connection: TASKS.load(connection, task_id))
         assert row is not None, "a task does not vanish from its view"
+        if row["status"] in rules.ENDED.values():
+            raise Refused(f"task {task_id} has ended", hint="`datmo task logs` shows what it printed")
         return row
 
 

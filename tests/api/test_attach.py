@@ -80,6 +80,32 @@ async def test_what_is_typed_reaches_a_terminal_and_its_screen_is_recorded(home:
     await datmo.aio.cleanup(home)
 
 
+async def test_one_that_ends_while_somebody_comes_to_look_has_ended(
+    home: Path, base_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "Dockerfile").write_text(f"FROM {base_image}\n")
+    options = TaskOptions(interactive=True)
+    async with (
+        datmo.aio.init(home, name="iris") as project,
+        datmo.aio.open(home) as other,
+        project.tasks.start([["sh", "-c", "read x"]], options=options) as running,
+        project.tasks.attach(running.ids[0]) as screen,
+    ):
+        get = other._executors.get
+
+        async def slowly(name: str) -> Any:
+            await screen.write(b"\n")
+            async for _ in running.finished():
+                pass
+            return await get(name)
+
+        monkeypatch.setattr(other._executors, "get", slowly)
+        with pytest.raises(Refused, match="has ended"):
+            async with other.tasks.attach(running.ids[0]):
+                pass
+    await datmo.aio.cleanup(home)
+
+
 async def test_one_whose_supervisor_was_killed_is_finished_with_all_that_was_on_its_terminal(
     home: Path, base_image: str
 ) -> None:
