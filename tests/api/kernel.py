@@ -47,7 +47,7 @@ class Kernel:
                 if hear is not None:
                     hear(output)
 
-        self._client.execute_interactive(source, output_hook=take, timeout=120)
+        self._client.execute_interactive(source, output_hook=take, timeout=250)
         return outputs
 
     def text(self, source: str) -> str:
@@ -74,7 +74,7 @@ def _output(message: dict[str, Any]) -> Output | None:
 def kernel(folder: Path) -> Iterator[Kernel]:
     """Start a kernel whose working folder this is, as a notebook there has it."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / ".ipython")}
-    manager, client = start_new_kernel(cwd=str(folder), env=environment)
+    manager, client = start_new_kernel(startup_timeout=200, cwd=str(folder), env=environment)
     try:
         yield Kernel(client, manager.interrupt_kernel)
     finally:

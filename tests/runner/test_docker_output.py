@@ -130,7 +130,7 @@ async def test_a_last_line_without_an_end_comes_with_the_reading_after_the_end(t
 
 
 async def test_lines_show_while_the_task_runs(tasks: Tasks) -> None:
-    handle = await tasks.python("print('first'); input_never_comes = __import__('time').sleep(60)")
+    handle = await tasks.python("print('first'); input_never_comes = __import__('time').sleep(600)")
     with anyio.fail_after(60):
         async with aclosing(tasks.executor.output(handle, 0, follow=True)) as chunks:
             async for chunk in chunks:
