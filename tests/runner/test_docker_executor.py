@@ -268,6 +268,21 @@ async def test_a_task_is_found_again_by_its_id(tasks: Tasks, engine: str) -> Non
     assert await tasks.executor.wait(handle) == Ended(None, "the container is gone")
 
 
+async def test_whoever_removes_it_returns_when_it_is_gone(tasks: Tasks) -> None:
+    spec = tasks.spec("sleep", "600")
+    handle = await tasks.executor.start(spec)
+    left: list[bool] = []
+
+    async def remove() -> None:
+        await tasks.executor.remove(handle)
+        left.append(bool(await tasks.executor.containers(f"{TASK_LABEL}={spec.task_id}")))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(remove)
+    assert left == [False] * 8
+
+
 async def test_a_container_that_was_made_and_never_started_is_not_a_success(tasks: Tasks, engine: str) -> None:
     spec = tasks.spec("true")
     config = {"Image": spec.image, "Cmd": ["true"], "Labels": {TASK_LABEL: spec.task_id}}

@@ -22,6 +22,7 @@ from datmo.runner.executors.docker_client import (
     Patience,
     Stream,
     sheltered,
+    until_gone,
 )
 from datmo.runner.executors.docker_config import (
     TASK_LABEL,
@@ -335,8 +336,9 @@ class DockerExecutor:
             await self._let_go(container.id)
             with self._engine.asking(404, 409):
                 await container.delete(force=True, v=True)
-        except DockerError:
-            return  # gone, or on its way
+        except DockerError as error:
+            if error.status == 409:  # another one is at it
+                await until_gone(self._engine, container)
 
     async def _discard(self, container: DockerContainer) -> None:
         try:

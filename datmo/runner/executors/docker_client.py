@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -32,6 +32,7 @@ __all__ = [
     "Stream",
     "engine_url",
     "sheltered",
+    "until_gone",
 ]
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
@@ -40,6 +41,7 @@ _CONNECTION_LOST = 900
 """The status that aiodocker gives to an error without an answer."""
 
 _PING_SECONDS = 15.0
+_REMOVAL_SECONDS = 15.0
 _WORTH_A_LINE = 4  # tries, 0.7 s: a break that is shorter is nobody's business
 
 
@@ -224,6 +226,12 @@ class Patience:
         if self._tries >= _WORTH_A_LINE:
             self._outages.ends()
         self._tries = 0
+
+
+async def until_gone(engine: Engine, container: DockerContainer) -> None:
+    """Return when a container is gone whose removal is under way already; or, should that get stuck, a while later."""
+    with suppress(DockerError), anyio.move_on_after(_REMOVAL_SECONDS), engine.speaking():
+        await container.wait(condition="removed")
 
 
 async def sheltered(work: Callable[[], Awaitable[object]], *, seconds: float = 30.0) -> None:
