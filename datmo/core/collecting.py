@@ -37,7 +37,8 @@ class Collection(NamedTuple):
         payloads: how many pieces of output.
         checkouts: how many folders and files that checkouts have left in `.datmo/checkout/`.
         size: bytes that all but the output give back to the disk; of the repository in `.datmo/` about.
-        payload_size: bytes of output that are erased; the log uses their room again.
+        payload_size: bytes of output that are erased; the log uses their room again, or gives it back where half of its
+            file is empty.
         kept: bytes of garbage that stay in packs that are mostly needed.
         problems: what was left alone, and why.
         dry_run: whether nothing was removed.

@@ -5,6 +5,7 @@
 3. Events say what is given up; from then on nothing can name it again without storing it again.
 4. Objects, refs, payloads and what checkouts have left go. A kill in between leaves garbage for the next time, and
    nothing else.
+5. The log's file is written anew where half of it is empty by then; nobody who stores something waits for that.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from datmo.engine.checkout_leftovers import Leftovers, find_leftovers
 from datmo.engine.metering import metered
 from datmo.engine.showing import shown
 from datmo.engine.workspace import Workspace, command
-from datmo.errors import DatmoError, ProjectBusy, Refused
+from datmo.errors import DatmoError, LogError, ProjectBusy, Refused
 from datmo.projections.needs import Needs, needs
 
 if TYPE_CHECKING:
@@ -39,7 +40,14 @@ async def collect_garbage(workspace: Workspace, *, dry_run: bool, progress: Repo
     """Remove what nobody needs, or only say what that is; see `datmo.engine.project.Project.gc`."""
     async with shown(workspace, "looking for garbage" if dry_run else "collecting garbage"):
         meter = await metered(workspace, progress)
-        return await (_look(workspace, meter) if dry_run else _collect(workspace, meter))
+        if dry_run:
+            return await _look(workspace, meter)
+        done = await _collect(workspace, meter)
+        try:
+            await workspace.log.shrink()
+        except LogError as error:
+            return done._replace(problems=(*done.problems, error.message))
+        return done
 
 
 async def _look(workspace: Workspace, meter: Meter | None) -> Collection:

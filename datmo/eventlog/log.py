@@ -24,7 +24,7 @@ from datmo.errors import DamagedLog, LogError
 from datmo.eventlog.append import Appender, ViewsInLog
 from datmo.eventlog.codec import encode
 from datmo.eventlog.connection import ThreadConnection
-from datmo.eventlog.erase import erase
+from datmo.eventlog.erase import erase, shrink, worth_shrinking
 from datmo.eventlog.lock import WriteLock
 from datmo.eventlog.read import PAGE, Selection, head, payload, position_at, read_page
 from datmo.eventlog.request import Request, check_key
@@ -262,11 +262,24 @@ class EventLog:
         Raises:
             LogError: they cannot be erased; those that were not are found by a search for payloads of erased events.
         """
+        await self._write(partial(erase, lock=self._lock, positions=positions, progress=progress))
+
+    async def shrink(self) -> None:
+        """Give the room of what was erased back to the disk, where that is half of the file or more.
+
+        Raises:
+            LogError: it cannot be done; the log is as it was.
+        """
+        if await self.query(worth_shrinking):
+            await self._write(partial(shrink, lock=self._lock))
+
+    async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Do something on the writing thread."""
         if self._writer is None:
             await self._start_writer()
         writing = self._writing
         if writing is not None:
-            await writing.run(partial(erase, lock=self._lock, positions=positions, progress=progress))
+            await writing.run(work)
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function reads from the log and its views; it runs on the reading thread and must not write.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +300,38 @@ async def test_a_checkout_that_is_not_finished_keeps_what_is_there(project: Any,
     assert done.checkouts == 0
     assert "a checkout is not finished" in done.problems[0]
     assert beside(home) == {first.id, second.id, "pending"}
+
+
+CHATTY = ["python", "-c", "import os\nfor _ in range(4000): print(os.urandom(1000).hex())"]
+
+
+async def test_the_room_of_erased_output_is_given_back_while_others_have_the_log_open(
+    face: Face, project: Any, home: Path
+) -> None:
+    file = home / ".datmo" / "log.db"
+    kept = await project.tasks.run(["python", "-c", "print('kept: 1')"])
+    await project.sessions.create("sweep")
+    await project.tasks.run(CHATTY)
+    await project.sessions.delete("sweep")
+    async with face.open(home) as other:
+        head = await other.log.head()
+        planned = await project.gc(dry_run=True)
+        assert planned.payload_size > 8_000_000
+        assert await project.gc() == planned._replace(dry_run=False)
+        assert (await other.log.stream("task")) == "task/*"
+        await other.describe(name="renamed")
+        await project.describe(description="by both")
+        assert await types(other, head[0]) == await types(project, head[0])
+        assert await face.logs(await other.tasks.get(kept.id)) == "kept: 1\n"
+    assert file.stat().st_size < 2_000_000
+    report = await project.log.verify()
+    assert (report.ok, report.erased) == (True, planned.payloads)
+    assert (await project.log.replay()).different == ()
+
+
+async def test_a_log_with_little_room_in_it_is_left_as_it_is(project: Any, home: Path) -> None:
+    with closing(sqlite3.connect(home / ".datmo" / "log.db")) as connection:
+        (before,) = connection.execute("PRAGMA schema_version").fetchone()  # which counts up when it is written anew
+        await project.tasks.run(["python", "-c", "print('gone: 1')"], session_id="default")
+        await project.gc()
+        assert connection.execute("PRAGMA schema_version").fetchone() == (before,)

@@ -153,3 +153,36 @@ async def test_what_a_checkout_puts_beside_the_folder_stays_while_garbage_is_col
         await project.gc()
         assert len([path for path in (home / ".datmo" / "checkout").iterdir() if path.is_dir()]) == 2  # and `stage`
         assert (await project.gc()).empty
+
+
+SHRINKING = """
+import datmo, os
+import datmo.eventlog.log as log
+real = log.shrink
+def dying(connection, lock):
+    connection.set_progress_handler(lambda: os.kill(os.getpid(), 9), {steps})
+    real(connection, lock)
+log.shrink = dying
+with datmo.open() as project:
+    project.gc()
+"""
+
+
+@pytest.mark.parametrize("steps", [20, 100, 300])
+async def test_a_log_may_die_while_it_is_made_smaller(tmp_path: Path, steps: int) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    async with datmo.aio.init(home) as project:
+        await project.sessions.create("gone")
+        await project.tasks.run(["python", "-c", "import os\nfor _ in range(1500): print(os.urandom(1000).hex())"])
+        await project.sessions.delete("gone")
+        head = await project.log.head()
+    working = script(SHRINKING.format(steps=steps), cwd=home)
+    await run_sync(working.communicate)
+    assert working.returncode == -9
+    async with datmo.aio.open(home) as project:
+        assert (await project.log.head())[0] > head[0]
+        await check(project)
+        await project.gc()  # there is nothing to remove any more, but the room is given back
+        await check(project)
+    assert (home / ".datmo" / "log.db").stat().st_size < 1_000_000
