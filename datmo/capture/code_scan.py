@@ -129,16 +129,15 @@ def _scan_with_libgit2(repository: Repository, scratch: Path) -> Scan:
             ignored[path] = delta.status == DeltaStatus.IGNORED
             if delta.new_file.mode == FileMode.LINK:
                 links.append(path)
-        tracked = {os.fsdecode(entry.path) for entry in index}
-        rules, files = _walk(repository.top, {path.rstrip("/") for path in ignored.keys() | tracked})
-        again = [path for path in files if path not in tracked] if misread(rules) else links
+        rules, files = _walk(repository.top, {path[:-1] for path in ignored if path.endswith("/")})
+        again = sorted({*files} - {os.fsdecode(entry.path) for entry in index}) if misread(rules) else links
         ignored |= read_again(git, rules, again, scratch)
         paths += [path for path, left_out in ignored.items() if not left_out]
         return Scan(staged, *_sorted_out(paths, looked))
 
 
 def _walk(top: Path, closed: Collection[str]) -> tuple[dict[str, bytes], list[str]]:
-    """Look through a work tree: what its `.gitignore` files hold, and all files and links.
+    """Look through a work tree, not into repositories in it: what its `.gitignore` files hold, and all files and links.
 
     Parameters:
         top: its folder.
@@ -147,8 +146,12 @@ def _walk(top: Path, closed: Collection[str]) -> tuple[dict[str, bytes], list[st
     rules: dict[str, bytes] = {}
     files: list[str] = []
     for folder, below, names in os.walk(top):
-        inside = os.path.relpath(folder, top)
-        place = "" if inside == "." else f"{inside}/"
+        place = folder[len(os.path.join(top, "")) :]
+        if place:
+            if ".git" in names or ".git" in below:
+                below.clear()
+                continue
+            place += "/"
         links = [name for name in below if os.path.islink(os.path.join(folder, name))]
         files += [place + name for name in (*names, *links) if name not in _NOT_OF_THE_TREE]
         below[:] = [name for name in below if name not in _NOT_OF_THE_TREE and place + name not in closed]
