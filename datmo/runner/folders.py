@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,9 @@ from datmo.runner.witness import FileLock, guarded
 __all__ = ["claim", "claim_again", "claim_leftover", "discard", "open_up", "remove_tree"]
 
 _LOCK = "lock"
-_TRIES = 20
+_PATIENCE = 2.0
+"""Seconds for which somebody else may go on to write into what is removed."""
+_AGAIN = 0.002
 
 
 def claim(folder: Path) -> FileLock:
@@ -111,13 +114,16 @@ def remove_tree(folder: Path) -> None:
             os.chmod(path, 0o700)
             shutil.rmtree(path)
 
-    for left in reversed(range(_TRIES)):
+    deadline = time.monotonic() + _PATIENCE
+    while True:
         try:
             if sys.version_info >= (3, 12):
                 shutil.rmtree(folder, onexc=retry)
             else:
                 shutil.rmtree(folder, onerror=retry)
-            return
         except OSError as error:
-            if error.errno != errno.ENOTEMPTY or not left:
+            if error.errno != errno.ENOTEMPTY or time.monotonic() > deadline:
                 raise
+            time.sleep(_AGAIN)
+        else:
+            return

@@ -62,25 +62,22 @@ def test_only_what_nobody_holds_is_a_leftover(tmp_path: Path) -> None:
 def test_a_folder_into_which_somebody_still_writes_goes(tmp_path: Path) -> None:
     folder = tmp_path / "one"
 
-    def write(handle: int, began: threading.Event, enough: threading.Event) -> None:
-        number = 0
+    def write(handle: int, began: threading.Event) -> None:
         with suppress(FileNotFoundError):  # the folder has gone
-            while not enough.is_set():
+            for number in range(200):
                 os.close(os.open(f"{number}", os.O_WRONLY | os.O_CREAT, dir_fd=handle))
                 began.set()
-                number += 1
 
     for _ in range(50):
         (folder / "code").mkdir(parents=True)
         handle = os.open(folder / "code", os.O_RDONLY | os.O_DIRECTORY)
-        began, enough = threading.Event(), threading.Event()
-        writing = threading.Thread(target=write, args=(handle, began, enough))
+        began = threading.Event()
+        writing = threading.Thread(target=write, args=(handle, began))
         writing.start()
         try:
             began.wait()
             remove_tree(folder)
         finally:
-            enough.set()
             writing.join()
             os.close(handle)
         assert not folder.exists()
