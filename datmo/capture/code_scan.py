@@ -238,7 +238,9 @@ def _index_copy(repository: Repository, cache: Cache, key: str, *, plain: bool) 
     """Our copy of the user's index in that state, made if it is not there."""
     path = cache.folder / f"index-{key}"
     with suppress(FileNotFoundError):
-        path.chmod(0o644)  # which says that it is in use: see below
+        with suppress(PermissionError):  # another user of this project made it
+            path.chmod(0o644)  # which says that it is in use: see below
+        path.stat()
         return path
     cache.folder.mkdir(parents=True, exist_ok=True)
     for old in cache.folder.glob("*-*"):  # copies, and what killed captures left half-made
