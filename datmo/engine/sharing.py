@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 from datmo.errors import ProjectBusy
@@ -20,6 +21,8 @@ _NETWORK = re.compile(
     r"|fuse\.(sshfs|glusterfs|ceph|s3fs|rclone|juicefs|beegfs|gcsfuse)"
 )
 _OCTAL = re.compile(r"\\([0-7]{3})")
+_LOOKS = 100
+_PAUSE_S = 0.02
 
 
 def network_filesystem(folder: Path, mountinfo: str) -> str | None:
@@ -69,13 +72,22 @@ def claim(folder: Path, host: str | None = None, mountinfo: str | None = None) -
         with path.open("x") as file:
             file.write(host)
     except FileExistsError:
-        owner = path.read_text().strip()
+        owner = _owner(path)
         if owner != host:
             raise ProjectBusy(
                 f"{folder} lies on a network file system ({filesystem}) and is used by the host {owner!r}",
                 hint=f"if nothing of {owner} uses it any more: rm {path}",
             ) from None
     return f"{folder} lies on a network file system ({filesystem}): only {host} may use it, and it will be slower"
+
+
+def _owner(path: Path) -> str:
+    """Return whose name is in a file; whoever has just made it writes that in a moment."""
+    for _ in range(_LOOKS):
+        if owner := path.read_text().strip():
+            return owner
+        time.sleep(_PAUSE_S)
+    return ""
 
 
 def _mounts() -> str:

@@ -57,6 +57,14 @@ def test_a_second_host_is_refused_until_the_claim_is_removed(tmp_path: Path) -> 
     assert claim(tmp_path, "two", mounts) is not None
 
 
+def test_a_claim_that_another_process_of_this_host_is_just_making_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "host").touch()
+    monkeypatch.setattr("datmo.engine.sharing.time.sleep", lambda _: (tmp_path / "host").write_text("one"))
+    assert claim(tmp_path, "one", "1 0 0:1 / / rw - nfs4 server:/export rw") is not None
+
+
 @pytest.mark.anyio
 async def test_a_project_that_another_host_has_claimed_is_not_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
