@@ -53,7 +53,7 @@ def git(home: Path) -> Git:
 
 def run_git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", *arguments],
+        ["git", "-c", "maintenance.auto=false", *arguments],  # a newer git goes on with it when the command has ended
         cwd=folder,
         capture_output=True,
         text=True,

@@ -18,10 +18,10 @@ Tree = dict[str, tuple[str, bytes]]
 
 
 def git(folder: Path, *arguments: str, stdin: bytes | None = None) -> str:
-    """Run git as a user would, but so that looking changes nothing."""
+    """Run git as a user would, but so that looking changes nothing, and a newer git goes on with nothing afterwards."""
     identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "protocol.file.allow=always")
     result = subprocess.run(
-        ["git", *identity, *arguments],
+        ["git", *identity, "-c", "maintenance.auto=false", *arguments],
         cwd=folder,
         input=stdin,
         capture_output=True,
