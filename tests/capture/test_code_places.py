@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pygit2
 import pytest
+from pygit2.enums import ConfigLevel
 
 from datmo.capture import code_scan
 from datmo.capture.code import CodeRepository
@@ -312,6 +314,19 @@ def test_a_nested_repository_is_captured_as_its_commit_with_a_notice(tmp_path: P
     assert there.keys() == {"train.py", "lib/model.py", "nested/train.py", "nested/lib/model.py"}
 
 
+@pytest.fixture
+def trusting_nobody(tmp_path: Path) -> Iterator[None]:
+    """Whoever runs the tests may have told git to trust every folder."""
+    paths = pygit2.settings.search_path
+    before = {level: paths[level] for level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL)}
+    for level in before:
+        paths[level] = os.fspath(tmp_path)
+    yield
+    for level, path in before.items():
+        paths[level] = path
+
+
+@pytest.mark.usefixtures("trusting_nobody")
 def test_a_repository_of_another_user_is_refused_with_a_way_out(tmp_path: Path) -> None:
     project = repository(tmp_path / "project")
     if os.geteuid() == 0:
