@@ -63,6 +63,14 @@ async def read(
         return [chunk async for chunk in chunks]
 
 
+async def read_to_the_end(executor: DockerExecutor, handle: Handle) -> list[Chunk]:
+    """Follow a task, and read what is missing then, as its supervisor does: a busy engine ends following early."""
+    chunks = await read(executor, handle, follow=True)
+    await executor.wait(handle)
+    cursor, mark = (chunks[-1].cursor, chunks[-1].mark) if chunks else (0, b"")
+    return chunks + await read(executor, handle, cursor, mark=mark)
+
+
 def text(chunks: list[Chunk], stream: int = STDOUT) -> bytes:
     """Return what one stream got."""
     frames = (each for chunk in chunks for each in split_frames(chunk.frames))

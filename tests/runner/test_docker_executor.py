@@ -19,7 +19,7 @@ from datmo.errors import EngineUnreachable, StartFailed
 from datmo.runner.executors.base import Ended, PortMapping
 from datmo.runner.executors.docker import DockerExecutor
 from datmo.runner.executors.docker_config import TASK_LABEL, container_name
-from tests.runner.conftest import read, text
+from tests.runner.conftest import read, read_to_the_end, text
 from tests.runner.engine_proxy import engine_proxy
 
 if TYPE_CHECKING:
@@ -405,8 +405,8 @@ async def test_the_screen_of_what_has_ended_comes_to_its_end(tasks: Tasks, engin
 
 async def test_a_terminal_that_nobody_looks_at_holds_nothing_up(tasks: Tasks) -> None:
     handle = await tasks.python(r"import sys; sys.stdout.write(('x' * 79 + '\n') * 60_000)", interactive=True)
-    with anyio.fail_after(60):  # it would wait for ever
-        chunks = await read(tasks.executor, handle, follow=True)
+    with anyio.fail_after(120):  # it would wait for ever
+        chunks = await read_to_the_end(tasks.executor, handle)
         assert (await tasks.executor.wait(handle)).exit_code == 0
     assert len(text(chunks)) == 81 * 60_000
 

@@ -16,7 +16,7 @@ from datmo.core.frames import STDERR, STDOUT, split_frames
 from datmo.errors import RunnerError
 from datmo.runner.executors.docker import DockerExecutor
 from datmo.runner.executors.docker_output import GATHER_BYTES, Records
-from tests.runner.conftest import read, text
+from tests.runner.conftest import read, read_to_the_end, text
 from tests.runner.engine_proxy import engine_proxy
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_the_engines_own_error_among_the_records_is_not_taken_for_output() -> No
 
 async def test_both_streams_are_exact_and_in_order_and_can_be_resumed_from_every_chunk(tasks: Tasks) -> None:
     handle = await tasks.python(BOTH)
-    chunks = await read(tasks.executor, handle, follow=True)
+    chunks = await read_to_the_end(tasks.executor, handle)
     assert text(chunks, STDOUT) == lines("out")
     assert text(chunks, STDERR) == lines("err")
     assert chunks[-1].cursor == 4000
@@ -173,7 +173,7 @@ async def test_a_connection_that_breaks_again_and_again_loses_and_doubles_nothin
         handle = {**await tasks.python(BOTH), "engine": proxy.url}
         proxy.allowance = 15_000
         async with DockerExecutor(proxy.url) as executor:
-            chunks = await read(executor, handle, follow=True)
+            chunks = await read_to_the_end(executor, handle)
             ended = await executor.wait(handle)
         assert proxy.cuts >= 3
     assert text(chunks, STDOUT) == lines("out")
