@@ -24,6 +24,8 @@ NAME = ".datmoignore"
 _NO_PATTERN = re.compile(rb"^(!+[/\\\s]+|//+\s*)$", re.MULTILINE)
 # Any folder: libgit2 takes the asterisk at its end for any file, too.
 _ANY_FOLDER = re.compile(rb"^(!?/?(?:\*\*/)*)\*+/([ \t\r]*)$", re.MULTILINE)
+# What takes back: libgit2 drops it where the same file holds no rule that it takes back, though one above may.
+_TAKES_BACK = re.compile(rb"^!([^!#\n].*)$", re.MULTILINE)
 
 
 class IgnoreRules:
@@ -70,12 +72,12 @@ def match_rules(rules: dict[str, bytes], paths: Iterable[str], scratch: Path) ->
 
 
 def misread(rules: Mapping[str, bytes]) -> bool:
-    """Whether libgit2 reads some rules for any folder as rules for any file, too.
+    """Whether libgit2 reads some rules for any folder as rules for any file, too, or drops some that take back.
 
     Parameters:
         rules: the rules by the paths of their files.
     """
-    return any(_ANY_FOLDER.search(text) for text in rules.values())
+    return any(_ANY_FOLDER.search(text) or _TAKES_BACK.search(text) for text in rules.values())
 
 
 def read_again(
@@ -103,7 +105,9 @@ def _write_rules(tree: Path, rules: Mapping[str, bytes]) -> None:
     for path, text in rules.items():
         place = (tree / path).with_name(".gitignore")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(_ANY_FOLDER.sub(rb"\1?*/\2", _NO_PATTERN.sub(b"", text)))
+        plain = _ANY_FOLDER.sub(rb"\1?*/\2", _NO_PATTERN.sub(b"", text))
+        # Before a rule that takes back one that takes the same changes nothing, but that libgit2 keeps both.
+        place.write_bytes(_TAKES_BACK.sub(rb"\1\n!\1", plain))
 
 
 def _work_tree(rules: dict[str, bytes], scratch: Path) -> pygit2.Repository:

@@ -79,6 +79,22 @@ def test_random_links_and_rules_are_captured_as_git_would(
 
 
 @pytest.mark.parametrize("git", [True, False])
+def test_a_rule_that_takes_back_what_one_above_takes_is_heeded(
+    tmp_path: Path, git: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not git:
+        monkeypatch.setattr(code_scan, "git_program", lambda: None)
+    project = repository(tmp_path / "project")
+    project.write(".gitignore", "data\n!x\n*.bin\n")
+    project.write("sub/.gitignore", "!data\n!kept.*\n")
+    for path in ("data", "sub/data", "kept.bin", "sub/kept.bin", "sub/other.bin"):
+        project.write(path, "rows\n")
+    captured = project.checkout(project.capture().code_id)
+    assert {"sub/data", "sub/kept.bin"} <= captured.keys()
+    assert not {"data", "kept.bin", "sub/other.bin"} & captured.keys()
+
+
+@pytest.mark.parametrize("git", [True, False])
 def test_a_link_to_a_folder_is_no_folder_to_a_rule_and_comes_back(
     tmp_path: Path, git: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
