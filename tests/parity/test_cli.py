@@ -19,6 +19,11 @@ def label(row: Option | Argument) -> str:
     return " ".join(row[:2])
 
 
+def above() -> click.Context:
+    """The context of the program, in which `-h` asks for help: a command remembers how it was first asked."""
+    return click.Context(root, info_name="datmo", **root.context_settings)
+
+
 async def found(path: str) -> click.Command:
     return (await commands())[path]
 
@@ -26,7 +31,7 @@ async def found(path: str) -> click.Command:
 @pytest.mark.parametrize(("path", "names"), seed_cli.GROUPS.items(), ids=lambda value: value or "datmo")
 async def test_a_group_has_the_seeds_commands(path: str, names: str) -> None:
     group: click.Group = root
-    context = click.Context(root, info_name="datmo", **root.context_settings)
+    context = above()
     if path:
         below = root.get_command(context, path)
         assert isinstance(below, click.Group)
@@ -38,7 +43,7 @@ async def test_a_group_has_the_seeds_commands(path: str, names: str) -> None:
 async def test_a_command_is_there_and_says_what_it_does(row: Command) -> None:
     command = await found(row.path)
     assert command.help
-    context = click.Context(command, info_name=row.path, parent=click.Context(root, **root.context_settings))
+    context = click.Context(command, info_name=row.path, parent=above())
     assert set(command.get_help_option_names(context)) == {"-h", "--help"}
     assert problem_of(row.shown) is None
 
@@ -50,7 +55,7 @@ async def test_an_option_is_there_by_all_its_names_and_takes_what_the_seeds_take
     (option,) = [each for each in command.params if isinstance(each, click.Option) and names <= set(each.opts)]
     assert kind_of(option) == row.takes
     assert option.name
-    context = await command.make_context(row.path, [], resilient_parsing=True)
+    context = await command.make_context(row.path, [], parent=above(), resilient_parsing=True)
     assert context.params[option.name] == row.default
     assert problem_of(row.shown) is None
 
