@@ -17,9 +17,9 @@ from datmo.core.ids import event_ids
 from datmo.errors import Conflict, DatmoError, InvalidArgument, LogError
 from datmo.eventlog.chain import GENESIS, seal
 from datmo.eventlog.codec import decode
+from datmo.eventlog.headroom import Headroom
 from datmo.eventlog.lock import WriteLock
 from datmo.eventlog.request import Encoder, Request
-from datmo.eventlog.room import Room
 from datmo.eventlog.schema import INSERT, INSERT_BARE
 from datmo.eventlog.upcast import Schemas
 
@@ -87,7 +87,7 @@ class Appender:
         schemas: which schema version each type is written with.
         actor: who appends, as JSON.
         clock: microseconds since 1970.
-        room: of the write-ahead file, made before what is to be durable is written.
+        headroom: of the write-ahead file, made before what is to be durable is written.
     """
 
     def __init__(
@@ -98,14 +98,14 @@ class Appender:
         actor: str,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
-        room: Room | None = None,
+        headroom: Headroom | None = None,
     ) -> None:
         self._lock = lock
         self._views = views
         self._encoder = Encoder(schemas, actor.encode())
         self._actor = actor
         self._clock = clock
-        self._room = room
+        self._headroom = headroom
         self._synchronous = "FULL"
         self._tables: tuple[int] | None = None
         self._seen: tuple[int] | None = None
@@ -207,8 +207,8 @@ class Appender:
 
     def _begin(self, connection: sqlite3.Connection) -> _Group:
         _execute(connection, "BEGIN IMMEDIATE")
-        if self._room is not None and self._synchronous == "FULL":
-            self._room.make()
+        if self._headroom is not None and self._synchronous == "FULL":
+            self._headroom.make()
         # SQLite counts what other connections commit, whatever it is, and not what this one does.
         if (seen := _execute(connection, "PRAGMA data_version").fetchone()) != self._seen or self._end is None:
             self._end, self._seen = self._look(connection), seen

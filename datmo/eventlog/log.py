@@ -25,10 +25,10 @@ from datmo.eventlog.append import Appender, ViewsInLog
 from datmo.eventlog.codec import encode
 from datmo.eventlog.connection import ThreadConnection
 from datmo.eventlog.erase import erase, shrink, worth_shrinking
+from datmo.eventlog.headroom import Headroom
 from datmo.eventlog.lock import WriteLock
 from datmo.eventlog.read import PAGE, Selection, head, payload, position_at, read_page
 from datmo.eventlog.request import Request, check_key
-from datmo.eventlog.room import Room
 from datmo.eventlog.schema import create_file, open_file
 from datmo.eventlog.upcast import Schemas
 from datmo.eventlog.verify import LogReport, verify_file
@@ -160,8 +160,8 @@ class EventLog:
                     await writing.aclose()
                     raise LogError("the log was closed before the append was written")
                 self._writing = writing
-                room = Room(f"{self.path}-wal")
-                appender = Appender(self._lock, self._views, self.schemas, _actor(), room=room)
+                headroom = Headroom(f"{self.path}-wal")
+                appender = Appender(self._lock, self._views, self.schemas, _actor(), headroom=headroom)
                 self._writer = Writer(self._writing, appender)
                 self._workers.start_soon(self._writer.run, name=f"log writer {self.path}")
             return self._writer

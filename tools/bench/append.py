@@ -30,7 +30,7 @@ def cases(scale: float) -> list[Case]:
             {
                 "ours": partial(batches, size=size, count=max(size, int(count * scale))),
                 "raw sqlite3": partial(limit, size=size),
-                **({"with room made": partial(limit, size=size, room=True)} if size == 1 else {}),
+                **({"with headroom": partial(limit, size=size, headroom=True)} if size == 1 else {}),
             },
             "raw sqlite3",
             GOALS[size],
@@ -66,9 +66,9 @@ def batches(folder: Path, size: int, count: int) -> float:
     return anyio.run(run)
 
 
-def limit(folder: Path, size: int, *, room: bool = False) -> float:
-    """Return what plain sqlite3 reaches with the rows that ours has left; with `room`, in a file that need not grow."""
-    return raw.write(folder / f"raw-{room}.db", raw.rows_of(history.log_file(folder)), size, room=room)
+def limit(folder: Path, size: int, *, headroom: bool = False) -> float:
+    """Return what plain sqlite3 reaches with the rows that ours has left; its file need not grow with `headroom`."""
+    return raw.write(folder / f"raw-{headroom}.db", raw.rows_of(history.log_file(folder)), size, headroom=headroom)
 
 
 def workers(folder: Path) -> float:

@@ -14,7 +14,7 @@ from datmo.eventlog.schema import INSERT, SELECT, tables
 
 Row = tuple[Any, ...]
 
-_ROOM = 8 << 20
+_HEADROOM = 8 << 20
 """More than a checkpoint lets a write-ahead file become."""
 
 
@@ -24,18 +24,18 @@ def rows_of(log: Path) -> list[Row]:
         return connection.execute(f"{SELECT} WHERE position > 4 ORDER BY position").fetchall()
 
 
-def write(file: Path, rows: list[Row], size: int, *, room: bool = False) -> float:
+def write(file: Path, rows: list[Row], size: int, *, headroom: bool = False) -> float:
     """Return rows a second, written `size` to a transaction, each synced.
 
     Parameters:
         file: where they are written; made here.
         rows: as `rows_of` returns them.
         size: rows of a transaction.
-        room: make the write-ahead file long beforehand, so that no commit makes it longer.
+        headroom: make the write-ahead file long beforehand, so that no commit makes it longer.
     """
     with closing(opened(file)) as connection:
-        if room:
-            _make_room(Path(f"{file}-wal"))
+        if headroom:
+            _make_headroom(Path(f"{file}-wal"))
         batches = [rows[start : start + size] for start in range(0, len(rows), size)]
         with prepared():
             started = time.perf_counter()
@@ -46,9 +46,9 @@ def write(file: Path, rows: list[Row], size: int, *, room: bool = False) -> floa
             return len(rows) / (time.perf_counter() - started)
 
 
-def _make_room(ahead: Path) -> None:
+def _make_headroom(ahead: Path) -> None:
     with ahead.open("ab") as file:
-        file.write(bytes(_ROOM))
+        file.write(bytes(_HEADROOM))
         file.flush()
         os.fsync(file.fileno())
 

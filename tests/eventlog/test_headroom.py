@@ -1,4 +1,4 @@
-"""Room in the write-ahead file: made ahead, worth nothing to SQLite, and nothing an append depends on."""
+"""Headroom in the write-ahead file: made ahead, worth nothing to SQLite, and nothing an append depends on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from datmo.eventlog.room import Room
+from datmo.eventlog.headroom import Headroom
 from tests.eventlog.support import differing_views, note, opened, texts, with_project
 
 pytestmark = pytest.mark.anyio
@@ -37,14 +37,14 @@ async def test_a_few_appends_leave_it_as_long_as_sqlite_makes_it(tmp_path: Path)
         assert ((tmp_path / "log.db-wal").stat().st_size - 32) % (4096 + 24) == 0
 
 
-async def test_what_is_kept_for_now_needs_no_room(tmp_path: Path) -> None:
+async def test_what_is_kept_for_now_needs_no_headroom(tmp_path: Path) -> None:
     async with with_project(tmp_path) as log:
         for number in range(30):
             await log.append(note(f"{number}"), durable=False)
             assert ((tmp_path / "log.db-wal").stat().st_size - 32) % (4096 + 24) == 0
 
 
-async def test_a_file_with_room_is_read_by_whoever_finds_it(tmp_path: Path) -> None:
+async def test_a_file_with_headroom_is_read_by_whoever_finds_it(tmp_path: Path) -> None:
     """As a power loss leaves it: log and write-ahead file alone, with zeros behind the last frame, or nothing else."""
     async with opened(tmp_path) as log:
         for number in range(100):
@@ -79,16 +79,16 @@ async def test_zeros_alone_are_an_empty_write_ahead_file(tmp_path: Path) -> None
 def test_it_becomes_about_twice_as_long_and_stays_so(tmp_path: Path, length: int, wanted: int) -> None:
     file = tmp_path / "wal"
     file.write_bytes(b"x" * length)
-    room = Room(str(file))
+    headroom = Headroom(str(file))
     for _ in range(50):
-        room.make()
+        headroom.make()
     assert file.read_bytes() == b"x" * length + bytes(wanted - length)
 
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    room = Room(str(tmp_path / "wal"))
+    headroom = Headroom(str(tmp_path / "wal"))
     for _ in range(50):
-        room.make()
+        headroom.make()
     assert os.listdir(tmp_path) == []
 
 
@@ -110,7 +110,7 @@ anyio.run(main)
 """
 
 
-async def test_where_there_is_no_room_to_be_had_appends_go_on(tmp_path: Path) -> None:
+async def test_where_there_is_no_headroom_to_be_had_appends_go_on(tmp_path: Path) -> None:
     """A limit on the length of files stands in for a full disk: zeros no longer fit, what is appended still does."""
     limit = 700_000
     ran = await anyio.run_process([sys.executable, "-W", "error", "-c", APPENDER, str(tmp_path), str(limit)])

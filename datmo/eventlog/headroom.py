@@ -1,4 +1,4 @@
-"""Room in SQLite's write-ahead file, so that a commit writes over what is there already instead of making it longer.
+"""Headroom in SQLite's write-ahead file: a commit writes over what is there already instead of making it longer.
 
 To sync a file that has grown, a file system also writes its journal, which can take as long as the data does. SQLite
 makes the file longer with each commit, page by page, until it is as long as a checkpoint lets it become. What lies
@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-__all__ = ["Room"]
+__all__ = ["Headroom"]
 
 _STEP = 1 << 16
 _MOST = 1 << 20
 _EVERY = 8
 
 
-class Room:
+class Headroom:
     """Makes the write-ahead file longer ahead of what is written to it.
 
     Parameters:
